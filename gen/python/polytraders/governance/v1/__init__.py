@@ -1,0 +1,1 @@
+"""The generated messages and clients of the governance service."""

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The clients against a running service: GOVERNANCE_GRPC_ADDR and GOVERNANCE_TOKEN
+# (role bot). Prints a line of JSON for each; fails when one of them does.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+: "${GOVERNANCE_GRPC_ADDR:?host:port of a running service}" "${GOVERNANCE_TOKEN:?a token with role bot}"
+for tool in python3 go; do
+  command -v "$tool" >/dev/null || { echo "$tool was not found: the clients need Python 3.10 and Go 1.25, or later" >&2; exit 1; }
+done
+
+requirements=test/clients/python/requirements.txt
+venv=.cache/clients/python
+if ! cmp -s "$requirements" "$venv/requirements.txt"; then
+  python3 -m venv --clear "$venv"
+  # Wheels only: grpcio takes half an hour to compile, better to fail at once.
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps -r "$requirements"
+  # Last: a venv that was cut short is made again.
+  cp "$requirements" "$venv/requirements.txt"
+fi
+
+PYTHONPATH=gen/python PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" test/clients/python/first_call.py
+go -C test/clients/go/first_call run .
