@@ -1,0 +1,87 @@
+-- Three roles. governance_owner owns every table and function and cannot log in; governance_writer is
+-- what the service's login role is a member of: it may insert and select. Roles belong to the whole
+-- cluster, so two databases of one cluster may race to create them.
+do $$ begin
+  create role governance_owner nologin;
+exception when duplicate_object or unique_violation then null; end $$;
+do $$ begin
+  create role governance_writer nologin;
+exception when duplicate_object or unique_violation then null; end $$;
+do $$ begin
+  execute format('grant governance_owner to %I', current_user);
+exception when unique_violation then null; end $$;
+
+create schema ledger authorization governance_owner;
+create schema auditor authorization governance_owner;
+create schema log authorization governance_owner;
+create schema access authorization governance_owner;
+create schema maintenance authorization governance_owner;
+
+set local role governance_owner;
+alter default privileges for role governance_owner revoke execute on functions from public;
+grant usage on schema ledger, auditor, log, access, maintenance to governance_writer;
+
+-- Refuses what rewrites history. The owner alone gets past it, and only with the setting that the
+-- purge and the scrub turn on for their own transaction: a hand at a prompt does not do it by mistake.
+create function maintenance.refuse_rewrite() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if current_user = 'governance_owner' and current_setting('governance.maintenance', true) = 'on' then
+    return coalesce(new, old);
+  end if;
+  raise exception '% on %.% is refused: its rows are append-only', tg_op, tg_table_schema, tg_table_name
+    using errcode = 'insufficient_privilege';
+end $$;
+
+create function maintenance.refuse_truncate() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  raise exception 'TRUNCATE of %.% is refused: its rows are append-only', tg_table_schema, tg_table_name
+    using errcode = 'insufficient_privilege';
+end $$;
+
+-- Puts both triggers on a table. ENABLE ALWAYS holds in replica mode too.
+create function maintenance.make_append_only(p_table regclass) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  execute format('create trigger append_only before update or delete on %s
+                  for each row execute function maintenance.refuse_rewrite()', p_table);
+  execute format('alter table %s enable always trigger append_only', p_table);
+  execute format('create trigger no_truncate before truncate on %s
+                  for each statement execute function maintenance.refuse_truncate()', p_table);
+  execute format('alter table %s enable always trigger no_truncate', p_table);
+end $$;
+
+-- The log's own state: one row. Everything whose transaction is below the horizon has its position.
+create table log.state (
+  only_row boolean primary key default true check (only_row),
+  epoch int not null,
+  next_position bigint not null,
+  horizon xid8 not null,
+  system_identifier bigint not null
+);
+insert into log.state (epoch, next_position, horizon, system_identifier)
+  select 1, 1, pg_snapshot_xmin(pg_current_snapshot()), system_identifier from pg_control_system();
+grant select on log.state to governance_writer;
+
+-- The epoch rows are written under: which life of the cluster their transaction ids belong to.
+create function log.current_epoch() returns int
+language sql stable set search_path = pg_catalog, pg_temp as 'select epoch from log.state';
+grant execute on function log.current_epoch() to governance_writer;
+
+-- One entry for each committed record of either bot: its place in commit order. source: 'a' a user
+-- action, 'c' a parameter change. (epoch, xid, ord, source) names the record and sorts like position.
+create table log.entry (
+  epoch int not null,
+  position bigint not null,
+  source "char" not null,
+  ord int not null,
+  xid xid8 not null,
+  accepted_at timestamptz not null,
+  primary key (epoch, position),
+  unique (epoch, xid, ord, source)
+);
+grant select on log.entry to governance_writer;
+select maintenance.make_append_only('log.entry');
+
+reset role;

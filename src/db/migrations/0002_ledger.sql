@@ -1,0 +1,150 @@
+set local role governance_owner;
+
+-- One row for each recorded action. accepted_at is the service's clock; xid is the top-level
+-- transaction, ord the row's place in its batch: (epoch, xid, ord) is commit order.
+create table ledger.user_action (
+  accepted_at timestamptz not null,
+  xid xid8 not null default pg_current_xact_id(),
+  epoch int not null,
+  ord int not null,
+  retained_until date not null,
+  session_seq bigint,
+  occurred_at_ns bigint,
+  record_id text collate "C" not null,
+  event_id text collate "C" not null,
+  wallet text collate "C" not null,
+  session_id text collate "C" not null,
+  action_type text collate "C" not null,
+  recorded_by text collate "C" not null,
+  trace_id text collate "C",
+  params_json text,
+  inexact_json text
+) partition by range (accepted_at);
+create index user_action_order on ledger.user_action (epoch, xid, ord);
+create index user_action_wallet on ledger.user_action (lower(wallet), epoch, xid, ord);
+create index user_action_session on ledger.user_action (session_id, epoch, xid, ord);
+create index user_action_trace on ledger.user_action (trace_id, epoch, xid, ord) where trace_id is not null;
+select maintenance.make_append_only('ledger.user_action');
+grant select, insert on ledger.user_action to governance_writer;
+
+-- Which event ids were ever recorded, over all months, and longer than the records themselves (R9).
+-- content_hash is keyed, so that it does not give a scrubbed wallet away (R11).
+create table ledger.event_key (
+  event_id text collate "C" primary key,
+  record_id text collate "C" not null,
+  accepted_at timestamptz not null,
+  content_hash bytea not null
+);
+select maintenance.make_append_only('ledger.event_key');
+grant select, insert on ledger.event_key to governance_writer;
+
+-- What was refused because its event id was taken by other content: kept once, never merged (R9).
+create table ledger.conflict (
+  event_id text collate "C" not null,
+  content_hash bytea not null,
+  first_record_id text collate "C" not null,
+  accepted_at timestamptz not null,
+  xid xid8 not null default pg_current_xact_id(),
+  epoch int not null,
+  ord int not null,
+  session_seq bigint,
+  occurred_at_ns bigint,
+  wallet text collate "C" not null,
+  session_id text collate "C" not null,
+  action_type text collate "C" not null,
+  recorded_by text collate "C" not null,
+  trace_id text collate "C",
+  params_json text,
+  inexact_json text,
+  primary key (event_id, content_hash)
+);
+select maintenance.make_append_only('ledger.conflict');
+grant select, insert on ledger.conflict to governance_writer;
+
+-- Where each producer's stream left off. A bookmark, not a record: it moves.
+create table ledger.producer (
+  subject text collate "C" not null,
+  stream_id text collate "C" not null,
+  last_offset bigint not null,
+  primary key (subject, stream_id)
+);
+grant select, insert, update on ledger.producer to governance_writer;
+
+-- Records a batch in one transaction and answers for the actions that are not simply recorded: their
+-- index in the batch, whether the content was the same, and the first record.
+-- Two statements, because a single one cannot tell a duplicate from a conflict while the winner of a
+-- race is still uncommitted: the second one has a fresh snapshot. Keys are claimed in sorted order so
+-- that two batches cannot wait for each other in a circle.
+create function ledger.append(
+  p_event_id text[], p_content_hash bytea[], p_record_id text[], p_accepted_at timestamptz[],
+  p_retained_until date[], p_wallet text[], p_session_id text[], p_action_type text[],
+  p_recorded_by text[], p_trace_id text[], p_params_json text[], p_inexact_json text[],
+  p_occurred_at_ns bigint[], p_session_seq bigint[],
+  p_producer_subject text[], p_producer_stream text[], p_producer_offset bigint[]
+) returns table (index int, same_content boolean, first_record_id text, first_accepted_at timestamptz)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  v_epoch int := log.current_epoch();
+  v_recorded int;
+begin
+  with input as (
+    select * from unnest(
+      p_event_id, p_content_hash, p_record_id, p_accepted_at, p_retained_until, p_wallet, p_session_id,
+      p_action_type, p_recorded_by, p_trace_id, p_params_json, p_inexact_json, p_occurred_at_ns, p_session_seq
+    ) with ordinality as i (
+      event_id, content_hash, record_id, accepted_at, retained_until, wallet, session_id,
+      action_type, recorded_by, trace_id, params_json, inexact_json, occurred_at_ns, session_seq, nth)
+  ), claimed as (
+    insert into ledger.event_key (event_id, record_id, accepted_at, content_hash)
+    select distinct on (event_id collate "C") event_id, record_id, accepted_at, content_hash
+    from input order by event_id collate "C", nth
+    on conflict do nothing
+    returning record_id
+  )
+  insert into ledger.user_action (
+    accepted_at, epoch, ord, retained_until, session_seq, occurred_at_ns, record_id, event_id, wallet,
+    session_id, action_type, recorded_by, trace_id, params_json, inexact_json)
+  select accepted_at, v_epoch, nth - 1, retained_until, session_seq, occurred_at_ns, record_id, event_id, wallet,
+    session_id, action_type, recorded_by, trace_id, params_json, inexact_json
+  from input where record_id in (select record_id from claimed);
+  get diagnostics v_recorded = row_count;
+
+  if cardinality(p_producer_subject) > 0 then
+    insert into ledger.producer (subject, stream_id, last_offset)
+    select distinct on (subject collate "C", stream_id collate "C") subject, stream_id, last_offset
+    from unnest(p_producer_subject, p_producer_stream, p_producer_offset)
+      with ordinality as p (subject, stream_id, last_offset, nth)
+    order by subject collate "C", stream_id collate "C", nth desc
+    on conflict (subject, stream_id) do update set last_offset = excluded.last_offset;
+  end if;
+
+  if v_recorded < cardinality(p_event_id) then
+    insert into ledger.conflict (
+      event_id, content_hash, first_record_id, accepted_at, epoch, ord, session_seq, occurred_at_ns,
+      wallet, session_id, action_type, recorded_by, trace_id, params_json, inexact_json)
+    select i.event_id, i.content_hash, k.record_id, i.accepted_at, v_epoch, i.nth - 1, i.session_seq,
+      i.occurred_at_ns, i.wallet, i.session_id, i.action_type, i.recorded_by, i.trace_id, i.params_json,
+      i.inexact_json
+    from unnest(
+      p_event_id, p_content_hash, p_accepted_at, p_wallet, p_session_id, p_action_type, p_recorded_by,
+      p_trace_id, p_params_json, p_inexact_json, p_occurred_at_ns, p_session_seq
+    ) with ordinality as i (
+      event_id, content_hash, accepted_at, wallet, session_id, action_type, recorded_by, trace_id,
+      params_json, inexact_json, occurred_at_ns, session_seq, nth)
+    join ledger.event_key k on k.event_id = i.event_id
+    where k.content_hash <> i.content_hash
+    order by i.event_id collate "C", i.content_hash
+    on conflict do nothing;
+
+    return query
+      select (i.nth - 1)::int, k.content_hash = i.content_hash, k.record_id, k.accepted_at
+      from unnest(p_event_id, p_content_hash, p_record_id)
+        with ordinality as i (event_id, content_hash, record_id, nth)
+      join ledger.event_key k on k.event_id = i.event_id
+      where k.record_id <> i.record_id;
+  end if;
+end $$;
+grant execute on function ledger.append to governance_writer;
+
+reset role;

@@ -1,0 +1,102 @@
+/**
+ * Natural group commit. What arrives while a batch is being committed goes into the next one; there is
+ * no timer, so a lone call waits for nobody and a crowd shares one fsync.
+ */
+export type Lane<Row, Outcome> = {
+  /** Resolves with the rows' outcomes, in order, once all of them are committed. Rejects with the cause. */
+  append(rows: readonly Row[]): Promise<readonly Outcome[]>;
+  /** Rows that wait or are under way. */
+  readonly depth: number;
+  /** Resolves when nothing waits and nothing is under way. */
+  idle(): Promise<void>;
+};
+
+type Waiting<Row, Outcome> = {
+  readonly rows: readonly Row[];
+  readonly resolve: (outcomes: readonly Outcome[]) => void;
+  readonly reject: (cause: unknown) => void;
+};
+
+/**
+ * Rows leave in the order of their append calls; one append is never split over two batches.
+ * `commit` gets at most maxRows rows, unless a single append is longer, and answers one outcome a row.
+ */
+export function createLane<Row, Outcome>(options: {
+  readonly commit: (rows: readonly Row[]) => Promise<readonly Outcome[]>;
+  readonly maxRows: number;
+  readonly onBatch?: (rows: number) => void;
+}): Lane<Row, Outcome> {
+  let queue: Waiting<Row, Outcome>[] = [];
+  let depth = 0;
+  let busy = false;
+  let scheduled = false;
+  let whenIdle: (() => void)[] = [];
+
+  function schedule(): void {
+    if (busy || scheduled || queue.length === 0) return;
+    scheduled = true;
+    // setImmediate lets everything that the sockets have delivered in this turn join the batch.
+    setImmediate(() => {
+      scheduled = false;
+      void flush();
+    });
+  }
+
+  function take(): Waiting<Row, Outcome>[] {
+    let rows = 0;
+    let count = 0;
+    for (const waiting of queue) {
+      if (count > 0 && rows + waiting.rows.length > options.maxRows) break;
+      rows += waiting.rows.length;
+      count++;
+    }
+    if (count === queue.length) {
+      const all = queue;
+      queue = [];
+      return all;
+    }
+    return queue.splice(0, count);
+  }
+
+  async function flush(): Promise<void> {
+    busy = true;
+    const batch = take();
+    const rows = batch.length === 1 && batch[0] ? batch[0].rows : batch.flatMap((waiting) => waiting.rows);
+    options.onBatch?.(rows.length);
+    try {
+      const outcomes = await options.commit(rows);
+      let at = 0;
+      for (const waiting of batch) {
+        waiting.resolve(outcomes.slice(at, at + waiting.rows.length));
+        at += waiting.rows.length;
+      }
+    } catch (cause) {
+      for (const waiting of batch) waiting.reject(cause);
+    }
+    depth -= rows.length;
+    busy = false;
+    if (queue.length > 0) {
+      schedule();
+    } else {
+      const idle = whenIdle;
+      whenIdle = [];
+      for (const resolve of idle) resolve();
+    }
+  }
+
+  return {
+    append(rows) {
+      return new Promise((resolve, reject) => {
+        queue.push({ rows, resolve, reject });
+        depth += rows.length;
+        schedule();
+      });
+    },
+    get depth() {
+      return depth;
+    },
+    idle() {
+      return depth === 0 ? Promise.resolve() : new Promise((resolve) => whenIdle.push(resolve));
+    },
+  };
+}

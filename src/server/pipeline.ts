@@ -1,0 +1,183 @@
+import { fromBinary, type Message } from "@bufbuild/protobuf";
+import type { Clock } from "../clock.ts";
+import { isServiceMethod, mayCall, readsRecords, type Role, type ServiceMethod } from "./access.ts";
+import type { Authenticator, Caller } from "./authenticate.ts";
+import type { CallContext, Rpc } from "./call.ts";
+import { Failure } from "./failure.ts";
+import type { Observer } from "./observe.ts";
+
+/** What a listener knows of a call before anybody looked at it. */
+export type Incoming = {
+  readonly authorization: string | undefined;
+  /** The caller's own deadline on the monotonic clock; Infinity when it sent none. */
+  readonly deadlineMs: number;
+  /** Calls back once when the caller goes away. */
+  onGone(notify: () => void): void;
+};
+
+/** Every call takes the same way in, on both listeners: observe, authenticate, authorise, budget, handle. */
+export type Pipeline = {
+  /** Answers one request. Never rejects with anything but a Failure. */
+  unary(rpc: Extract<Rpc, { kind: "unary" }>, request: Message, call: Incoming): Promise<Message>;
+  /** Answers with a stream. Throws nothing but Failures. */
+  stream(rpc: Extract<Rpc, { kind: "server_stream" }>, request: Message, call: Incoming): AsyncGenerator<Message>;
+  /** Answers a stream with a stream. Throws nothing but Failures. */
+  bidi(
+    rpc: Extract<Rpc, { kind: "bidi_stream" }>,
+    requests: AsyncIterable<Message>,
+    call: Incoming,
+  ): AsyncGenerator<Message>;
+};
+
+export type AccessLog = {
+  /** Records that a reading call was refused before its handler saw it. */
+  refused(caller: Caller, requestId: string, method: ServiceMethod, reason: string): Promise<void>;
+};
+
+export function createPipeline(options: {
+  readonly authenticator: Authenticator;
+  readonly observer: Observer;
+  readonly accessLog: AccessLog;
+  readonly clock: Clock;
+  readonly requestId: () => string;
+}): Pipeline {
+  const { authenticator, observer, clock } = options;
+
+  async function admit(rpc: Rpc, call: Incoming, requestId: string): Promise<Caller> {
+    const caller =
+      authenticator.remembered(call.authorization) ?? (await authenticator.verify(call.authorization));
+    const method = `${rpc.method.parent.name}/${rpc.method.name}`;
+    if (!isServiceMethod(method)) return caller;
+    const allowed: readonly Role[] = mayCall[method];
+    for (const role of allowed) if (caller.roles.has(role)) return caller;
+    if (readsRecords.has(method)) await options.accessLog.refused(caller, requestId, method, "ROLE_NOT_ALLOWED");
+    throw new Failure("ROLE_NOT_ALLOWED", `${rpc.method.name} needs one of the roles ${allowed.join(", ")}`);
+  }
+
+  async function* observed(
+    rpc: Exclude<Rpc, { kind: "unary" }>,
+    call: Incoming,
+    open: (context: CallContext) => AsyncIterable<Message>,
+  ): AsyncGenerator<Message> {
+    const observation = observer.begin(rpc.method);
+    const requestId = options.requestId();
+    let failure: Failure | undefined;
+    let done = false;
+    try {
+      const caller = await admit(rpc, call, requestId);
+      yield* open(contextOf(caller, requestId, call, call.deadlineMs));
+      done = true;
+    } catch (cause) {
+      failure = asFailure(cause, requestId, observer);
+      throw failure;
+    } finally {
+      observation.end(failure, done);
+    }
+  }
+
+  function contextOf(caller: Caller, requestId: string, call: Incoming, deadlineMs: number): CallContext {
+    return new Context(caller, requestId, deadlineMs, call, clock);
+  }
+
+  return {
+    async unary(rpc, request, call) {
+      const observation = observer.begin(rpc.method);
+      const requestId = options.requestId();
+      let failure: Failure | undefined;
+      let timer: NodeJS.Timeout | undefined;
+      try {
+        const caller = await admit(rpc, call, requestId);
+        const budgetMs = Math.min(rpc.budgetMs, call.deadlineMs - clock.monotonicMs());
+        if (budgetMs <= 0) throw budgetExceeded(rpc);
+        const context = contextOf(caller, requestId, call, clock.monotonicMs() + budgetMs);
+        return await new Promise<Message>((resolve, reject) => {
+          timer = setTimeout(() => reject(budgetExceeded(rpc)), budgetMs);
+          rpc.handle(request, context).then(resolve, reject);
+        });
+      } catch (cause) {
+        failure = asFailure(cause, requestId, observer);
+        throw failure;
+      } finally {
+        clearTimeout(timer);
+        observation.end(failure, true);
+      }
+    },
+    stream: (rpc, request, call) => observed(rpc, call, (context) => rpc.handle(request, context)),
+    bidi: (rpc, requests, call) => observed(rpc, call, (context) => rpc.handle(requests, context)),
+  };
+}
+
+/** For gRPC's own services (health, reflection): nobody is asked who they are. */
+export function openPipeline(clock: Clock): Pipeline {
+  const anonymous: Caller = { subject: "", roles: new Set(), wallet: undefined };
+  const context = (call: Incoming) => new Context(anonymous, "", call.deadlineMs, call, clock);
+  return {
+    unary: (rpc, request, call) => rpc.handle(request, context(call)),
+    async *stream(rpc, request, call) {
+      yield* rpc.handle(request, context(call));
+    },
+    async *bidi(rpc, requests, call) {
+      yield* rpc.handle(requests, context(call));
+    },
+  };
+}
+
+function budgetExceeded(rpc: Rpc): Failure {
+  return new Failure("BUDGET_EXCEEDED", `${rpc.method.name} was not done in time; a retry with the same id is safe`);
+}
+
+/** Light on purpose: most handlers never ask for the signal, so it is made when they do. */
+class Context implements CallContext {
+  readonly caller: Caller;
+  readonly requestId: string;
+  readonly deadlineMs: number;
+  readonly #call: Incoming;
+  readonly #clock: Clock;
+  #signal: AbortSignal | undefined;
+
+  constructor(caller: Caller, requestId: string, deadlineMs: number, call: Incoming, clock: Clock) {
+    this.caller = caller;
+    this.requestId = requestId;
+    this.deadlineMs = deadlineMs;
+    this.#call = call;
+    this.#clock = clock;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#signal === undefined) {
+      const controller = new AbortController();
+      this.#call.onGone(() => controller.abort());
+      const leftMs = this.deadlineMs - this.#clock.monotonicMs();
+      this.#signal = Number.isFinite(leftMs)
+        ? AbortSignal.any([controller.signal, AbortSignal.timeout(Math.max(0, Math.ceil(leftMs)))])
+        : controller.signal;
+    }
+    return this.#signal;
+  }
+}
+
+/** Whatever is not a Failure is a defect: its cause goes to the log, the caller learns the request id. */
+function asFailure(cause: unknown, requestId: string, observer: Observer): Failure {
+  if (cause instanceof Failure) return cause;
+  observer.defect(cause, requestId);
+  return new Failure("INTERNAL", `an error of the service, see its log for request ${requestId}`, {
+    metadata: { request_id: requestId },
+    cause,
+  });
+}
+
+/** Decodes a request. Throws INVALID_FIELD when the bytes are no such message. */
+export function decodeRequest(rpc: Rpc, bytes: Uint8Array): Message {
+  try {
+    return fromBinary(rpc.method.input, bytes);
+  } catch (cause) {
+    throw new Failure("INVALID_FIELD", `the request is not a ${rpc.method.input.name}: ${problemOf(cause)}`, {
+      field: "",
+      cause,
+    });
+  }
+}
+
+function problemOf(cause: unknown): string {
+  return cause instanceof RangeError ? "it is too deep or cut short" : "its bytes cannot be decoded";
+}
