@@ -1,4 +1,5 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { JsonProblem } from "../exact/json.ts";
 import { invalidField } from "./failure.ts";
 
 /** The bounds that fields of every service share. All throw INVALID_FIELD with the field's path. */
@@ -60,4 +61,14 @@ export function pageSize(field: string, value: number): number {
 /** Refuses a range that ends before it begins. */
 export function timeRange(from: bigint | null, to: bigint | null): void {
   if (from !== null && to !== null && from > to) throw invalidField("to_time", "is before from_time");
+}
+
+/** What a JSON scan gave, or its problem as a refusal of the field. */
+export function acceptJson<T extends object>(
+  field: string,
+  result: (T & { readonly kind: "ok" }) | { readonly kind: "bad"; readonly problem: JsonProblem },
+): T {
+  if (result.kind === "ok") return result;
+  const { path, message } = result.problem;
+  throw invalidField(field, path === "" ? message : `at ${path}: ${message}`);
 }

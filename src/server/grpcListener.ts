@@ -156,36 +156,26 @@ async function pump(
 ): Promise<void> {
   let gone = false;
   let wake: (() => void) | undefined;
-  const goneOnce = new Promise<void>((resolve) => {
-    const leave = () => {
-      gone = true;
-      wake?.();
-      resolve();
-    };
-    call.once("cancelled", leave);
-    call.once("close", leave);
-  });
+  const leave = () => {
+    gone = true;
+    wake?.();
+  };
+  call.once("cancelled", leave);
+  call.once("close", leave);
   call.on("drain", () => wake?.());
-
-  let answers: AsyncGenerator<Message> | undefined;
   try {
-    answers = open(incomingOf(call, clock));
-    for (;;) {
-      const next = await Promise.race([answers.next(), goneOnce]);
-      if (next === undefined || next.done) break;
-      if (!call.write(next.value) && !gone) {
+    for await (const answer of open(incomingOf(call, clock))) {
+      if (gone) return;
+      if (!call.write(answer)) {
         await new Promise<void>((resolve) => {
           wake = resolve;
+          if (gone) resolve();
         });
       }
-      if (gone) break;
     }
     if (!gone) call.end();
   } catch (cause) {
     if (!gone) call.emit("error", statusOf(cause));
-  } finally {
-    // Not awaited: a source that waits for something else ends when its signal tells it.
-    void answers?.return(undefined).catch(() => undefined);
   }
 }
 

@@ -1,6 +1,7 @@
-import { fromBinary, type Message } from "@bufbuild/protobuf";
+import { fromBinary, type Message, toJsonString } from "@bufbuild/protobuf";
+import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
-import { isServiceMethod, mayCall, readsRecords, type Role, type ServiceMethod } from "./access.ts";
+import { isServiceMethod, mayCall, readsRecords, type Role } from "./access.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
 import type { CallContext, Rpc } from "./call.ts";
 import { Failure } from "./failure.ts";
@@ -29,11 +30,6 @@ export type Pipeline = {
   ): AsyncGenerator<Message>;
 };
 
-export type AccessLog = {
-  /** Records that a reading call was refused before its handler saw it. */
-  refused(caller: Caller, requestId: string, method: ServiceMethod, reason: string): Promise<void>;
-};
-
 export function createPipeline(options: {
   readonly authenticator: Authenticator;
   readonly observer: Observer;
@@ -43,20 +39,23 @@ export function createPipeline(options: {
 }): Pipeline {
   const { authenticator, observer, clock } = options;
 
-  async function admit(rpc: Rpc, call: Incoming, requestId: string): Promise<Caller> {
+  async function admit(rpc: Rpc, call: Incoming, requestId: string, request: Message | undefined): Promise<Caller> {
     const caller =
       authenticator.remembered(call.authorization) ?? (await authenticator.verify(call.authorization));
     const method = `${rpc.method.parent.name}/${rpc.method.name}`;
     if (!isServiceMethod(method)) return caller;
     const allowed: readonly Role[] = mayCall[method];
     for (const role of allowed) if (caller.roles.has(role)) return caller;
-    if (readsRecords.has(method)) await options.accessLog.refused(caller, requestId, method, "ROLE_NOT_ALLOWED");
+    if (readsRecords.has(method)) {
+      await options.accessLog.refused({ caller, requestId }, method, askedFor(rpc, request), "ROLE_NOT_ALLOWED");
+    }
     throw new Failure("ROLE_NOT_ALLOWED", `${rpc.method.name} needs one of the roles ${allowed.join(", ")}`);
   }
 
   async function* observed(
     rpc: Exclude<Rpc, { kind: "unary" }>,
     call: Incoming,
+    request: Message | undefined,
     open: (context: CallContext) => AsyncIterable<Message>,
   ): AsyncGenerator<Message> {
     const observation = observer.begin(rpc.method);
@@ -64,7 +63,7 @@ export function createPipeline(options: {
     let failure: Failure | undefined;
     let done = false;
     try {
-      const caller = await admit(rpc, call, requestId);
+      const caller = await admit(rpc, call, requestId, request);
       yield* open(contextOf(caller, requestId, call, call.deadlineMs));
       done = true;
     } catch (cause) {
@@ -86,7 +85,7 @@ export function createPipeline(options: {
       let failure: Failure | undefined;
       let timer: NodeJS.Timeout | undefined;
       try {
-        const caller = await admit(rpc, call, requestId);
+        const caller = await admit(rpc, call, requestId, request);
         const budgetMs = Math.min(rpc.budgetMs, call.deadlineMs - clock.monotonicMs());
         if (budgetMs <= 0) throw budgetExceeded(rpc);
         const context = contextOf(caller, requestId, call, clock.monotonicMs() + budgetMs);
@@ -102,8 +101,8 @@ export function createPipeline(options: {
         observation.end(failure, true);
       }
     },
-    stream: (rpc, request, call) => observed(rpc, call, (context) => rpc.handle(request, context)),
-    bidi: (rpc, requests, call) => observed(rpc, call, (context) => rpc.handle(requests, context)),
+    stream: (rpc, request, call) => observed(rpc, call, request, (context) => rpc.handle(request, context)),
+    bidi: (rpc, requests, call) => observed(rpc, call, undefined, (context) => rpc.handle(requests, context)),
   };
 }
 
@@ -154,6 +153,13 @@ class Context implements CallContext {
     }
     return this.#signal;
   }
+}
+
+/** What a refused reader asked for, for the access log. Nobody checked it yet: a long one is left out. */
+function askedFor(rpc: Rpc, request: Message | undefined): string {
+  if (request === undefined) return "{}";
+  const text = toJsonString(rpc.method.input, request, { useProtoFieldName: true });
+  return text.length > 4096 || text.includes("\0") ? "{}" : text;
 }
 
 /** Whatever is not a Failure is a defect: its cause goes to the log, the caller learns the request id. */

@@ -28,11 +28,14 @@ select maintenance.make_append_only('ledger.user_action');
 grant select, insert on ledger.user_action to governance_writer;
 
 -- Which event ids were ever recorded, over all months, and longer than the records themselves (R9).
--- content_hash is keyed, so that it does not give a scrubbed wallet away (R11).
+-- content_hash is keyed, so that it does not give a scrubbed wallet away (R11). The rest finds the record.
 create table ledger.event_key (
   event_id text collate "C" primary key,
   record_id text collate "C" not null,
   accepted_at timestamptz not null,
+  xid xid8 not null default pg_current_xact_id(),
+  epoch int not null,
+  ord int not null,
   content_hash bytea not null
 );
 select maintenance.make_append_only('ledger.event_key');
@@ -96,8 +99,8 @@ begin
       event_id, content_hash, record_id, accepted_at, retained_until, wallet, session_id,
       action_type, recorded_by, trace_id, params_json, inexact_json, occurred_at_ns, session_seq, nth)
   ), claimed as (
-    insert into ledger.event_key (event_id, record_id, accepted_at, content_hash)
-    select distinct on (event_id collate "C") event_id, record_id, accepted_at, content_hash
+    insert into ledger.event_key (event_id, record_id, accepted_at, epoch, ord, content_hash)
+    select distinct on (event_id collate "C") event_id, record_id, accepted_at, v_epoch, nth - 1, content_hash
     from input order by event_id collate "C", nth
     on conflict do nothing
     returning record_id

@@ -1,0 +1,77 @@
+import type pg from "pg";
+import { boolArray, byteaArray, int8Array, textArray, timestamptzArray } from "../db/binaryArrays.ts";
+import type { Decision } from "./policy.ts";
+import type { Write } from "./write.ts";
+
+/** A decision on its way into the audit log. */
+export type DecisionRow = {
+  readonly write: Write;
+  readonly decision: Decision;
+  readonly mode: "shadow_only" | "enforce";
+  readonly policyVersion: string;
+  readonly recordId: string;
+  readonly acceptedMicros: number;
+  /** The token's subject. */
+  readonly recordedBy: string;
+  readonly contentHash: Buffer;
+};
+
+export type DecisionOutcome =
+  | { readonly kind: "recorded" }
+  /** The write_id is on record with the same content: that decision stands. */
+  | { readonly kind: "replayed"; readonly recordId: string }
+  | { readonly kind: "conflict" };
+
+const recorded: DecisionOutcome = { kind: "recorded" };
+
+const statement = {
+  name: "auditor.append",
+  text: `select index, same_content, first_record_id
+         from auditor.append($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[],
+           $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
+           $15::text[], $16::bigint[], $17::boolean[], $18::text[], $19::text[], $20::text[], $21::text[],
+           $22::text[], $23::text[], $24::bytea[])`,
+};
+
+/** Records a batch of decisions in one statement, which is its own transaction (R10). */
+export async function appendDecisions(
+  client: pg.PoolClient,
+  rows: readonly DecisionRow[],
+): Promise<readonly DecisionOutcome[]> {
+  const texts = (pick: (row: DecisionRow) => string | null) => textArray(rows.map(pick));
+  const values = [
+    texts((row) => row.recordId),
+    timestamptzArray(rows.map((row) => row.acceptedMicros)),
+    texts((row) => row.write.botSlug),
+    texts((row) => row.write.paramName),
+    texts((row) => row.write.botKey),
+    texts((row) => row.write.paramKey),
+    texts((row) => row.write.oldValue?.text ?? null),
+    texts((row) => row.write.newValue?.text ?? null),
+    texts((row) => (row.write.inexact.length === 0 ? null : JSON.stringify(row.write.inexact))),
+    texts((row) => row.write.editorId),
+    texts((row) => row.recordedBy),
+    texts((row) => row.write.ticketRef),
+    texts((row) => row.write.environment),
+    texts((row) => row.write.writeId),
+    texts((row) => row.write.traceId),
+    int8Array(rows.map((row) => row.write.changedAtNs)),
+    boolArray(rows.map((row) => row.decision.allowed)),
+    texts((row) => row.decision.verdict),
+    texts((row) => row.mode),
+    texts((row) => row.decision.tier),
+    texts((row) => row.decision.ticketStatus),
+    texts((row) => row.decision.reasonCode),
+    texts((row) => row.policyVersion),
+    byteaArray(rows.map((row) => row.contentHash)),
+  ];
+  type Answer = { index: number; same_content: boolean; first_record_id: string };
+  const answers = (await client.query<Answer>({ ...statement, values })).rows;
+  const outcomes: DecisionOutcome[] = new Array(rows.length).fill(recorded);
+  for (const answer of answers) {
+    outcomes[answer.index] = answer.same_content
+      ? { kind: "replayed", recordId: answer.first_record_id }
+      : { kind: "conflict" };
+  }
+  return outcomes;
+}

@@ -1,0 +1,46 @@
+import type {
+  ExportParameterChangesRequest,
+  ExportParameterChangesResponse,
+} from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_pb.ts";
+import { exportMessage } from "../log/exportMessage.ts";
+import { type ExportState, exportStream, isExportState } from "../log/exportStream.ts";
+import { textOfFilters } from "../log/filters.ts";
+import { createTokens } from "../log/token.ts";
+import type { CallContext } from "../server/call.ts";
+import { parseFilters } from "./filters.ts";
+import { type DecisionAt, readDecisions } from "./read.ts";
+import { operationsLine } from "./report.ts";
+import type { AuditorDependencies } from "./service.ts";
+
+const methodName = "ParameterChangeAuditorService/ExportParameterChanges";
+
+/** How long an export waits for the log to place everything committed before the call. */
+const catchUpMs = 10_000;
+
+/** ExportParameterChanges: the audit log as JSONL in log order, resumable, ended by a trailer. */
+export function createDecisionExport(dependencies: AuditorDependencies) {
+  const tokens = createTokens<ExportState>(dependencies.key, methodName, isExportState);
+
+  return async function* (
+    request: ExportParameterChangesRequest,
+    context: CallContext,
+  ): AsyncGenerator<ExportParameterChangesResponse> {
+    const filters = parseFilters(request);
+    const text = textOfFilters(filters);
+    const resume = request.resumeToken === "" ? undefined : tokens.open("resume_token", request.resumeToken, text);
+    await dependencies.accessLog.allowed(context, methodName, text);
+
+    const parts = exportStream<DecisionAt>({
+      resume,
+      head: await dependencies.sequencer.catchUp(catchUpMs),
+      page: (after, through, limit) =>
+        readDecisions(dependencies.pool, filters, { order: "oldest", after, through, limit }),
+      line: operationsLine,
+      tokens,
+      filters: text,
+    });
+    for await (const part of parts) {
+      yield { $typeName: "polytraders.governance.v1.ExportParameterChangesResponse", ...exportMessage(part) };
+    }
+  };
+}

@@ -1,0 +1,58 @@
+import type {
+  ListParameterChangesRequest,
+  ListParameterChangesResponse,
+  ParameterChange,
+} from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_pb.ts";
+import { textOfFilters } from "../log/filters.ts";
+import { isPlace, type Place } from "../log/place.ts";
+import { createTokens } from "../log/token.ts";
+import { pageSize } from "../server/bounds.ts";
+import type { CallContext } from "../server/call.ts";
+import { Failure } from "../server/failure.ts";
+import { parseFilters } from "./filters.ts";
+import { type DecisionAt, readDecisions } from "./read.ts";
+import { diffOf, operationsReport, wireTicketStatus } from "./report.ts";
+import type { AuditorDependencies } from "./service.ts";
+
+const methodName = "ParameterChangeAuditorService/ListParameterChanges";
+
+/** How long a page waits for the log to place what was committed just before the call. */
+const catchUpMs = 1000;
+
+/** ListParameterChanges: decisions, newest first. */
+export function createDecisionList(dependencies: AuditorDependencies) {
+  const tokens = createTokens<Place>(dependencies.key, methodName, isPlace);
+
+  return async (request: ListParameterChangesRequest, context: CallContext): Promise<ListParameterChangesResponse> => {
+    const limit = pageSize("page_size", request.pageSize);
+    if (request.unconfirmed) throw new Failure("NOT_SERVED", "unconfirmed: writes cannot be confirmed in this version");
+    const filters = parseFilters(request);
+    const text = textOfFilters(filters);
+    const after = request.pageToken === "" ? undefined : tokens.open("page_token", request.pageToken, text);
+    await dependencies.accessLog.allowed(context, methodName, text);
+
+    const through = await dependencies.sequencer.catchUp(catchUpMs);
+    const page = { order: "newest", after, through, limit: limit + 1 } as const;
+    const found = await readDecisions(dependencies.pool, filters, page);
+    const decisions = found.slice(0, limit);
+    const last = decisions.at(-1);
+    return {
+      $typeName: "polytraders.governance.v1.ListParameterChangesResponse",
+      changes: decisions.map(changeOf),
+      nextPageToken: found.length > limit && last !== undefined ? tokens.seal(last.place, text) : "",
+    };
+  };
+}
+
+function changeOf(decision: DecisionAt): ParameterChange {
+  return {
+    $typeName: "polytraders.governance.v1.ParameterChange",
+    allowed: decision.allowed,
+    reasonCode: decision.reasonCode,
+    ticketStatus: wireTicketStatus(decision.ticketStatus),
+    policyVersion: decision.policyVersion,
+    ...diffOf(decision),
+    report: operationsReport(decision),
+    writeId: decision.writeId ?? "",
+  };
+}

@@ -1,0 +1,120 @@
+import type pg from "pg";
+import { read } from "../db/read.ts";
+import { pointersOf } from "../exact/pointers.ts";
+import { type Page, PageQuery } from "../log/pageQuery.ts";
+import type { Place } from "../log/place.ts";
+import type { RecordedDecision } from "./report.ts";
+
+/** Which decisions a reader asks for; null does not restrict. Names as they compare (R24). */
+export type DecisionFilters = {
+  readonly botKey: string | null;
+  readonly paramKey: string | null;
+  readonly editorId: string | null;
+  readonly tier: string | null;
+  readonly verdict: string | null;
+  readonly ticketRef: string | null;
+  /** Accepted at or after, microseconds. */
+  readonly fromMicros: bigint | null;
+  /** Accepted before, microseconds. */
+  readonly toMicros: bigint | null;
+};
+
+export type DecisionAt = RecordedDecision & { readonly place: Place };
+
+type Row = {
+  epoch: number;
+  xid: string;
+  ord: number;
+  position: string | null;
+  record_id: string;
+  accepted_micros: string;
+  bot_slug: string;
+  param_name: string;
+  old_value_json: string | null;
+  new_value_json: string | null;
+  inexact_json: string | null;
+  editor_id: string;
+  ticket_ref: string | null;
+  environment: string | null;
+  write_id: string | null;
+  trace_id: string | null;
+  changed_at_ns: string | null;
+  recorded_by: string;
+  allowed: boolean;
+  verdict: string;
+  mode: string;
+  param_tier: string;
+  ticket_status: string;
+  reason_code: string;
+  policy_version: string;
+};
+
+const columns = `c.epoch, c.xid::text as xid, c.ord, e.position::text as position, c.record_id,
+  (extract(epoch from c.accepted_at) * 1000000)::bigint::text as accepted_micros, c.bot_slug, c.param_name,
+  c.old_value_json, c.new_value_json, c.inexact_json, c.editor_id, c.ticket_ref, c.environment, c.write_id,
+  c.trace_id, c.changed_at_ns::text as changed_at_ns, c.recorded_by, c.allowed, c.verdict, c.mode, c.param_tier,
+  c.ticket_status, c.reason_code, c.policy_version`;
+
+/** The decision that a subject's write_id led to, placed or not. */
+export async function readDecision(pool: pg.Pool, subject: string, writeId: string): Promise<DecisionAt | undefined> {
+  const rows = await read<Row>(pool, {
+    name: "auditor.readDecision",
+    text: `select ${columns}
+           from auditor.write_key k
+           join auditor.parameter_change c on c.accepted_at = k.accepted_at and c.record_id = k.record_id
+           left join log.entry e on e.epoch = c.epoch and e.xid = c.xid and e.ord = c.ord and e.source = 'c'
+           where k.subject = $1 and k.write_id = $2`,
+    values: [subject, writeId],
+  });
+  return rows.map(decisionOf)[0];
+}
+
+/** One page of the decisions that have their place in the log. */
+export async function readDecisions(pool: pg.Pool, filters: DecisionFilters, page: Page): Promise<DecisionAt[]> {
+  const query = new PageQuery("c", page)
+    .text(filters.botKey, (botKey) => `c.bot_key = ${botKey}`)
+    .text(filters.paramKey, (paramKey) => `c.param_key = ${paramKey}`)
+    .text(filters.editorId, (editorId) => `c.editor_id = ${editorId}`)
+    .text(filters.tier, (tier) => `c.param_tier = ${tier}`)
+    .text(filters.verdict, (verdict) => `c.verdict = ${verdict}`)
+    .text(filters.ticketRef, (ticketRef) => `c.ticket_ref = ${ticketRef}`)
+    .acceptedBetween(filters.fromMicros, filters.toMicros);
+  const rows = await read<Row>(pool, {
+    text: `select ${columns}
+           from auditor.parameter_change c
+           join log.entry e on e.epoch = c.epoch and e.xid = c.xid and e.ord = c.ord and e.source = 'c'
+           ${query.tail}`,
+    values: query.values,
+  });
+  return rows.map(decisionOf);
+}
+
+function decisionOf(row: Row): DecisionAt {
+  const position = Number(row.position ?? 0);
+  return {
+    place: { epoch: row.epoch, position, xid: row.xid, ord: row.ord },
+    epoch: position === 0 ? 0 : row.epoch,
+    position,
+    recordId: row.record_id,
+    acceptedMicros: Number(row.accepted_micros),
+    botSlug: row.bot_slug,
+    paramName: row.param_name,
+    oldText: row.old_value_json,
+    newText: row.new_value_json,
+    inexact: pointersOf(row.inexact_json),
+    editorId: row.editor_id,
+    ticketRef: row.ticket_ref,
+    environment: row.environment,
+    writeId: row.write_id,
+    traceId: row.trace_id,
+    changedAtNs: row.changed_at_ns === null ? null : BigInt(row.changed_at_ns),
+    recordedBy: row.recorded_by,
+    allowed: row.allowed,
+    verdict: row.verdict,
+    mode: row.mode,
+    tier: row.param_tier,
+    ticketStatus: row.ticket_status,
+    reasonCode: row.reason_code,
+    policyVersion: row.policy_version,
+  };
+}

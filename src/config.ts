@@ -1,0 +1,133 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { type ConfigFile, type ConfigFileKeys, loadConfigFile } from "./configFile.ts";
+import { isLoopback, type ListenAddress, parseAddress } from "./server/address.ts";
+import { StartupError } from "./startupError.ts";
+
+/** Everything that can be set, checked. Units are in the names. */
+export type Config = {
+  readonly database:
+    | { readonly kind: "embedded" }
+    | { readonly kind: "external"; readonly url: string; readonly adminUrl: string | undefined };
+  readonly dataDir: string;
+  readonly grpcAddress: ListenAddress;
+  readonly httpAddress: ListenAddress;
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa: Buffer | undefined } | undefined;
+  readonly auth:
+    | { readonly kind: "development" }
+    | { readonly kind: "jwks"; readonly jwks: string; readonly issuer: string; readonly audience: string };
+  readonly scrubKeyFile: string | undefined;
+  readonly file: ConfigFile;
+  readonly fileKeys: ConfigFileKeys;
+  readonly logLevel: string;
+  readonly limits: typeof limits;
+};
+
+/** What nothing sets from outside. */
+const limits = {
+  messageMaxBytes: 4 * 1024 * 1024,
+  streamsPerConnection: 200,
+  httpHeaderMaxBytes: 16 * 1024,
+  httpRequestTimeoutMs: 30_000,
+  /** Commits under way at a time, each of the ledger's and the auditor's. */
+  lanes: 2,
+  batchMaxRows: 1000,
+  /** What the database has for a batch before its callers are told that it is away. */
+  ledgerStoreBudgetMs: 900,
+  auditorStoreBudgetMs: 390,
+  readStatementTimeoutMs: 30_000,
+  readConnections: 10,
+  connectTimeoutMs: 3_000,
+  shutdownMs: 10_000,
+} as const;
+
+const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
+
+/** Reads the settings. Throws a StartupError that names the setting, what is wrong and what would be right. */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const grpcAddress = parseAddress("GOVERNANCE_GRPC_ADDR", env.GOVERNANCE_GRPC_ADDR || "127.0.0.1:50051");
+  const httpAddress = parseAddress("GOVERNANCE_HTTP_ADDR", env.GOVERNANCE_HTTP_ADDR || "127.0.0.1:8080");
+  const auth = authSettings(env);
+  if (auth.kind === "development") {
+    for (const [setting, address] of [["GRPC", grpcAddress], ["HTTP", httpAddress]] as const) {
+      if (isLoopback(address)) continue;
+      throw new StartupError(
+        `GOVERNANCE_${setting}_ADDR: ${address.text} can be reached from other machines, and tokens are checked with the development key; set GOVERNANCE_JWKS, GOVERNANCE_JWT_ISSUER and GOVERNANCE_JWT_AUDIENCE, or listen on 127.0.0.1`,
+      );
+    }
+  }
+  const logLevel = env.GOVERNANCE_LOG_LEVEL || "info";
+  if (!logLevels.includes(logLevel)) {
+    throw new StartupError(`GOVERNANCE_LOG_LEVEL: "${logLevel}" is not one of ${logLevels.join(", ")}`);
+  }
+  const { values, set } = loadConfigFile(env.GOVERNANCE_CONFIG_FILE || undefined);
+  return {
+    database: databaseSettings(env),
+    dataDir: dataDir(env),
+    grpcAddress,
+    httpAddress,
+    tls: tlsSettings(env),
+    auth,
+    scrubKeyFile: env.GOVERNANCE_SCRUB_KEY_FILE || undefined,
+    file: values,
+    fileKeys: set,
+    logLevel,
+    limits,
+  };
+}
+
+/** The data folder, absolute; also for commands that only need the development key in it. */
+export function dataDir(env: NodeJS.ProcessEnv): string {
+  return resolve(env.GOVERNANCE_DATA_DIR || ".governance");
+}
+
+/** Where the database is, for commands that need nothing else. */
+export function databaseSettings(env: NodeJS.ProcessEnv): Config["database"] {
+  const adminUrl = env.DATABASE_ADMIN_URL || undefined;
+  if (!env.DATABASE_URL) {
+    if (adminUrl !== undefined) {
+      throw new StartupError("DATABASE_ADMIN_URL: is set without DATABASE_URL; set both, or neither for the embedded database");
+    }
+    return { kind: "embedded" };
+  }
+  const url = postgresUrl("DATABASE_URL", env.DATABASE_URL);
+  return { kind: "external", url, adminUrl: adminUrl === undefined ? undefined : postgresUrl("DATABASE_ADMIN_URL", adminUrl) };
+}
+
+function postgresUrl(setting: string, text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
+    // The text itself may hold a password.
+    throw new StartupError(`${setting}: is not a URL like postgresql://user:password@host:5432/database`);
+  }
+  if (url.username === "") throw new StartupError(`${setting}: names no user; postgresql://user:password@host:5432/database`);
+  return text;
+}
+
+function authSettings(env: NodeJS.ProcessEnv): Config["auth"] {
+  const { GOVERNANCE_JWKS: jwks, GOVERNANCE_JWT_ISSUER: issuer, GOVERNANCE_JWT_AUDIENCE: audience } = env;
+  if (!jwks && !issuer && !audience) return { kind: "development" };
+  if (!jwks || !issuer || !audience) {
+    throw new StartupError("GOVERNANCE_JWKS, GOVERNANCE_JWT_ISSUER and GOVERNANCE_JWT_AUDIENCE: set all three, or none for the development key");
+  }
+  return { kind: "jwks", jwks, issuer, audience };
+}
+
+function tlsSettings(env: NodeJS.ProcessEnv): Config["tls"] {
+  const { GOVERNANCE_TLS_CERT: cert, GOVERNANCE_TLS_KEY: key, GOVERNANCE_TLS_CLIENT_CA: clientCa } = env;
+  if (!cert && !key && !clientCa) return undefined;
+  if (!cert || !key) throw new StartupError("GOVERNANCE_TLS_CERT and GOVERNANCE_TLS_KEY: TLS needs both");
+  return {
+    cert: readSettingFile("GOVERNANCE_TLS_CERT", cert),
+    key: readSettingFile("GOVERNANCE_TLS_KEY", key),
+    clientCa: clientCa ? readSettingFile("GOVERNANCE_TLS_CLIENT_CA", clientCa) : undefined,
+  };
+}
+
+function readSettingFile(setting: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch {
+    throw new StartupError(`${setting}: ${path} cannot be read`);
+  }
+}

@@ -1,0 +1,85 @@
+import { readFileSync } from "node:fs";
+import { parse, YAMLParseError } from "yaml";
+import { z } from "zod";
+import { parsePattern, tiers } from "./auditor/tiers.ts";
+import { StartupError } from "./startupError.ts";
+
+const mode = z.enum(["shadow_only", "enforce"]);
+const tier = z.enum(tiers);
+const days = z.int().min(1).max(36_500);
+
+const pattern = z.string().min(1).max(640).refine((text) => parsePattern(text).literals > 0 || text === "*", {
+  message: 'must be a "bot_slug.param_name" pattern, e.g. "risk.*.max_position_pusd"',
+});
+
+const ledger = z.strictObject({
+  mode: mode.default("shadow_only"),
+  retain_days: days.default(2555),
+  export_format: z.literal("jsonl").default("jsonl"),
+  scrub_on_account_close: z.boolean().default(false),
+  publish_to_user: z.boolean().default(true),
+});
+
+const auditor = z.strictObject({
+  mode: mode.default("shadow_only"),
+  retain_history_days: days.default(365),
+  require_ticket_for: z.array(tier).default(["P0", "P1"]),
+  publish_to_audit_log: z.boolean().default(true),
+  alert_on_p0_change: z.boolean().default(true),
+});
+
+/** A key whose effect this version does not have yet: better refused than silently without effect. */
+const notYet = (what: string) => ({ message: `${what} is not supported by this version; leave it out` });
+
+const file = z.strictObject({
+  "gov.useractivityledger": ledger.prefault({}),
+  "gov.parameterchangeauditor": auditor.prefault({}),
+  tiers: z.record(pattern, tier).default({}),
+  stopping: z.array(pattern).default([]),
+  automation: z.array(z.unknown()).max(0, notYet("automation")).default([]),
+  tickets: z.strictObject({}, notYet("a ticket system")).default({}),
+  secrets: z.array(z.unknown()).max(0, notYet("masking secrets")).default([]),
+});
+
+/** The config file as the contract prints it, every key present. */
+export type ConfigFile = z.infer<typeof file>;
+
+/** The parameters that the file sets; the others have the specification's defaults. */
+export type ConfigFileKeys = { readonly [bot: string]: ReadonlySet<string> };
+
+/**
+ * Reads the YAML or JSON config file; without a path, the defaults. A mistake stops the start: the
+ * error names the file, the key's path, and what would be right.
+ */
+export function loadConfigFile(path: string | undefined): { values: ConfigFile; set: ConfigFileKeys } {
+  const raw = path === undefined ? {} : readYaml(path);
+  const parsed = file.safeParse(raw);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const at = issue === undefined || issue.path.length === 0 ? "" : ` ${issue.path.map(String).join(".")}:`;
+    throw new StartupError(`GOVERNANCE_CONFIG_FILE: ${path}:${at} ${issue?.message ?? "is not a config file"}`);
+  }
+  return { values: parsed.data, set: keysSet(raw) };
+}
+
+function readYaml(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    throw new StartupError(`GOVERNANCE_CONFIG_FILE: ${path} cannot be read`);
+  }
+  try {
+    return parse(text, { uniqueKeys: true }) ?? {};
+  } catch (cause) {
+    const problem = cause instanceof YAMLParseError ? cause.message.split("\n")[0] : "not YAML or JSON";
+    throw new StartupError(`GOVERNANCE_CONFIG_FILE: ${path}: ${problem}`);
+  }
+}
+
+function keysSet(raw: unknown): ConfigFileKeys {
+  if (typeof raw !== "object" || raw === null) return {};
+  return Object.fromEntries(
+    Object.entries(raw).map(([bot, values]) => [bot, new Set(typeof values === "object" && values ? Object.keys(values) : [])]),
+  );
+}

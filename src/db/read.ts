@@ -1,0 +1,26 @@
+import type pg from "pg";
+import { Failure } from "../server/failure.ts";
+import { sqlState } from "./pool.ts";
+
+/**
+ * Runs a query for a reader. Throws STORE_UNAVAILABLE when the database is away, too slow, starting or
+ * stopping; anything else is a defect and passes as it is, for the log alone.
+ */
+export async function read<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  query: { name?: string; text: string; values?: unknown[] },
+): Promise<Row[]> {
+  try {
+    return (await pool.query<Row>(query)).rows;
+  } catch (cause) {
+    if (!isAway(cause)) throw cause;
+    throw new Failure("STORE_UNAVAILABLE", "the store cannot be read now", { retryAfterMs: 1000, cause });
+  }
+}
+
+/** Connection errors have no SQLSTATE of five characters; 08, 53, 57 and 58 are the server's own troubles. */
+function isAway(cause: unknown): boolean {
+  const state = sqlState(cause);
+  if (state === undefined) return cause instanceof Error && /timeout|terminated|ended/i.test(cause.message);
+  return state.length !== 5 || /^(08|53|55P03|57|58)/.test(state);
+}

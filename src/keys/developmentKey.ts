@@ -1,0 +1,34 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { join } from "node:path";
+import { SignJWT } from "jose";
+import { loadOrMakeKeyFile } from "./keyFile.ts";
+
+/** What development tokens carry; a service with keys of its own never accepts them. */
+export const developmentIssuer = "polytraders-governance-development";
+export const developmentAudience = "polytraders-governance";
+
+/** The key pair that signs and checks tokens where none is configured; made in the data folder. */
+export function loadDevelopmentKey(dataDir: string): { readonly signing: KeyObject; readonly checking: KeyObject } {
+  const pem = loadOrMakeKeyFile("GOVERNANCE_DATA_DIR", join(dataDir, "development-token.key"), () =>
+    generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+  );
+  const signing = createPrivateKey(pem);
+  return { signing, checking: createPublicKey(signing) };
+}
+
+/** A token signed with the development key. */
+export function developmentToken(
+  signing: KeyObject,
+  claims: { subject: string; roles: readonly string[]; wallet: string | undefined; ttlSeconds: number },
+): Promise<string> {
+  const { roles, wallet } = claims;
+  const now = Math.floor(Date.now() / 1000);
+  return new SignJWT({ roles: [...roles], ...(wallet === undefined ? {} : { wallet }) })
+    .setProtectedHeader({ alg: "EdDSA" })
+    .setSubject(claims.subject)
+    .setIssuer(developmentIssuer)
+    .setAudience(developmentAudience)
+    .setIssuedAt(now)
+    .setExpirationTime(now + claims.ttlSeconds)
+    .sign(signing);
+}

@@ -1,0 +1,67 @@
+import type pg from "pg";
+import { byteaArray, dateArray, int8Array, textArray, timestamptzArray } from "../db/binaryArrays.ts";
+import type { Action } from "./action.ts";
+
+/** An action on its way into the ledger. */
+export type ActionRow = {
+  readonly action: Action;
+  readonly recordId: string;
+  readonly acceptedMicros: number;
+  /** Days since 1970-01-01. */
+  readonly retainedUntil: number;
+  /** The token's subject. */
+  readonly recordedBy: string;
+  readonly contentHash: Buffer;
+  /** Set on the last row of a producer's batch: the offset to remember in the same transaction. */
+  readonly bookmark: { readonly streamId: string; readonly offset: bigint } | undefined;
+};
+
+export type AppendOutcome =
+  | { readonly kind: "recorded" }
+  | { readonly kind: "duplicate"; readonly recordId: string; readonly acceptedMicros: number }
+  | { readonly kind: "conflict" };
+
+const recorded: AppendOutcome = { kind: "recorded" };
+
+const statement = {
+  name: "ledger.append",
+  text: `select index, same_content, first_record_id,
+           (extract(epoch from first_accepted_at) * 1000000)::bigint::text as first_accepted_micros
+         from ledger.append($1::text[], $2::bytea[], $3::text[], $4::timestamptz[], $5::date[], $6::text[],
+           $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[],
+           $14::bigint[], $15::text[], $16::text[], $17::bigint[])`,
+};
+
+type Answer = { index: number; same_content: boolean; first_record_id: string; first_accepted_micros: string };
+
+/** Records a batch in one statement, which is its own transaction (R9). */
+export async function appendActions(client: pg.PoolClient, rows: readonly ActionRow[]): Promise<readonly AppendOutcome[]> {
+  const bookmarks = rows.flatMap((row) => (row.bookmark ? [{ ...row.bookmark, subject: row.recordedBy }] : []));
+  const values = [
+    textArray(rows.map((row) => row.action.eventId)),
+    byteaArray(rows.map((row) => row.contentHash)),
+    textArray(rows.map((row) => row.recordId)),
+    timestamptzArray(rows.map((row) => row.acceptedMicros)),
+    dateArray(rows.map((row) => row.retainedUntil)),
+    textArray(rows.map((row) => row.action.wallet)),
+    textArray(rows.map((row) => row.action.sessionId)),
+    textArray(rows.map((row) => row.action.actionType)),
+    textArray(rows.map((row) => row.recordedBy)),
+    textArray(rows.map((row) => row.action.traceId)),
+    textArray(rows.map((row) => row.action.params?.text ?? null)),
+    textArray(rows.map((row) => (row.action.inexact.length === 0 ? null : JSON.stringify(row.action.inexact)))),
+    int8Array(rows.map((row) => row.action.occurredAtNs)),
+    int8Array(rows.map((row) => row.action.sessionSeq)),
+    textArray(bookmarks.map((bookmark) => bookmark.subject)),
+    textArray(bookmarks.map((bookmark) => bookmark.streamId)),
+    int8Array(bookmarks.map((bookmark) => bookmark.offset)),
+  ];
+  const answers = (await client.query<Answer>({ ...statement, values })).rows;
+  const outcomes: AppendOutcome[] = new Array(rows.length).fill(recorded);
+  for (const answer of answers) {
+    outcomes[answer.index] = answer.same_content
+      ? { kind: "duplicate", recordId: answer.first_record_id, acceptedMicros: Number(answer.first_accepted_micros) }
+      : { kind: "conflict" };
+  }
+  return outcomes;
+}

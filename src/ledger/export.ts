@@ -1,0 +1,46 @@
+import type {
+  ExportUserActionsRequest,
+  ExportUserActionsResponse,
+} from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
+import { exportMessage } from "../log/exportMessage.ts";
+import { type ExportState, exportStream, isExportState } from "../log/exportStream.ts";
+import { textOfFilters } from "../log/filters.ts";
+import { createTokens } from "../log/token.ts";
+import type { CallContext } from "../server/call.ts";
+import { parseFilters } from "./filters.ts";
+import { type ActionAt, readActions } from "./read.ts";
+import { settlementLine } from "./report.ts";
+import type { LedgerDependencies } from "./service.ts";
+
+const methodName = "UserActivityLedgerService/ExportUserActions";
+
+/** How long an export waits for the log to place everything committed before the call. */
+const catchUpMs = 10_000;
+
+/** ExportUserActions: the ledger as JSONL in log order, resumable, ended by a trailer (spec 001 §9). */
+export function createActionExport(dependencies: LedgerDependencies) {
+  const tokens = createTokens<ExportState>(dependencies.key, methodName, isExportState);
+
+  return async function* (
+    request: ExportUserActionsRequest,
+    context: CallContext,
+  ): AsyncGenerator<ExportUserActionsResponse> {
+    const filters = parseFilters(request);
+    const text = textOfFilters(filters);
+    const resume = request.resumeToken === "" ? undefined : tokens.open("resume_token", request.resumeToken, text);
+    await dependencies.accessLog.allowed(context, methodName, text);
+
+    const parts = exportStream<ActionAt>({
+      resume,
+      head: await dependencies.sequencer.catchUp(catchUpMs),
+      page: (after, through, limit) =>
+        readActions(dependencies.pool, filters, { order: "oldest", after, through, limit }),
+      line: settlementLine,
+      tokens,
+      filters: text,
+    });
+    for await (const part of parts) {
+      yield { $typeName: "polytraders.governance.v1.ExportUserActionsResponse", ...exportMessage(part) };
+    }
+  };
+}

@@ -1,0 +1,102 @@
+import type pg from "pg";
+import { read } from "../db/read.ts";
+import { type Page, PageQuery } from "../log/pageQuery.ts";
+import type { Place } from "../log/place.ts";
+import { pointersOf } from "../exact/pointers.ts";
+import type { RecordedAction } from "./report.ts";
+
+/** Which actions a reader asks for; null does not restrict. */
+export type ActionFilters = {
+  /** In lower case. */
+  readonly wallet: string | null;
+  readonly sessionId: string | null;
+  readonly traceId: string | null;
+  readonly actionType: string | null;
+  /** Accepted at or after, microseconds. */
+  readonly fromMicros: bigint | null;
+  /** Accepted before, microseconds. */
+  readonly toMicros: bigint | null;
+};
+
+export type ActionAt = RecordedAction & { readonly place: Place };
+
+type Row = {
+  epoch: number;
+  xid: string;
+  ord: number;
+  position: string | null;
+  record_id: string;
+  accepted_micros: string;
+  retained_until: number;
+  event_id: string;
+  wallet: string;
+  session_id: string;
+  action_type: string;
+  recorded_by: string;
+  trace_id: string | null;
+  params_json: string | null;
+  inexact_json: string | null;
+  occurred_at_ns: string | null;
+  session_seq: string | null;
+};
+
+const columns = `a.epoch, a.xid::text as xid, a.ord, e.position::text as position, a.record_id,
+  (extract(epoch from a.accepted_at) * 1000000)::bigint::text as accepted_micros,
+  a.retained_until - date '1970-01-01' as retained_until, a.event_id, a.wallet, a.session_id,
+  a.action_type, a.recorded_by, a.trace_id, a.params_json, a.inexact_json,
+  a.occurred_at_ns::text as occurred_at_ns, a.session_seq::text as session_seq`;
+
+/** The record of an event id, placed or not; undefined once it was purged. */
+export async function readAction(pool: pg.Pool, eventId: string): Promise<ActionAt | undefined> {
+  const rows = await read<Row>(pool, {
+    name: "ledger.readAction",
+    text: `select ${columns}
+           from ledger.event_key k
+           join ledger.user_action a
+             on a.accepted_at = k.accepted_at and a.epoch = k.epoch and a.xid = k.xid and a.ord = k.ord
+           left join log.entry e on e.epoch = a.epoch and e.xid = a.xid and e.ord = a.ord and e.source = 'a'
+           where k.event_id = $1`,
+    values: [eventId],
+  });
+  return rows.map(actionOf)[0];
+}
+
+/** One page of the actions that have their place in the log. */
+export async function readActions(pool: pg.Pool, filters: ActionFilters, page: Page): Promise<ActionAt[]> {
+  const query = new PageQuery("a", page)
+    .text(filters.wallet, (wallet) => `lower(a.wallet) = ${wallet}`)
+    .text(filters.sessionId, (sessionId) => `a.session_id = ${sessionId}`)
+    .text(filters.traceId, (traceId) => `a.trace_id = ${traceId}`)
+    .text(filters.actionType, (actionType) => `a.action_type = ${actionType}`)
+    .acceptedBetween(filters.fromMicros, filters.toMicros);
+  const rows = await read<Row>(pool, {
+    text: `select ${columns}
+           from ledger.user_action a
+           join log.entry e on e.epoch = a.epoch and e.xid = a.xid and e.ord = a.ord and e.source = 'a'
+           ${query.tail}`,
+    values: query.values,
+  });
+  return rows.map(actionOf);
+}
+
+function actionOf(row: Row): ActionAt {
+  const position = Number(row.position ?? 0);
+  return {
+    place: { epoch: row.epoch, position, xid: row.xid, ord: row.ord },
+    epoch: position === 0 ? 0 : row.epoch,
+    position,
+    recordId: row.record_id,
+    acceptedMicros: Number(row.accepted_micros),
+    retainedUntil: row.retained_until,
+    eventId: row.event_id,
+    wallet: row.wallet,
+    sessionId: row.session_id,
+    actionType: row.action_type,
+    recordedBy: row.recorded_by,
+    traceId: row.trace_id,
+    paramsText: row.params_json,
+    inexact: pointersOf(row.inexact_json),
+    occurredAtNs: row.occurred_at_ns === null ? null : BigInt(row.occurred_at_ns),
+    sessionSeq: row.session_seq === null ? null : BigInt(row.session_seq),
+  };
+}

@@ -1,0 +1,4 @@
+/** The service cannot start. `message` is the one line for the operator: setting or folder, what is wrong, what would be right. */
+export class StartupError extends Error {
+  override readonly name = "StartupError";
+}
