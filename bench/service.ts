@@ -1,12 +1,61 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { serveNodeOptions } from "./nodeOptions.ts";
+
 /** The service under measurement, in a process of its own, with everything on that a user gets. */
 export interface Service extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
+  readonly pid: number;
   /** Values of the authorization header, by role. */
-  readonly authorization: { readonly bot: string; readonly configStore: string };
+  readonly authorization: { readonly bot: string; readonly configStore: string; readonly compliance: string };
 }
 
-/** Starts the service on its own database in the cluster. */
+const command = fileURLToPath(new URL("../src/cli/governance.ts", import.meta.url));
+
+/** Starts the service as `npm start` does, on an embedded Postgres of its own in a temporary folder. */
 export async function startService(): Promise<Service> {
-  throw new Error("the service cannot be started from the bench yet");
+  await using started = new AsyncDisposableStack();
+  const folder = started.use(await mkdtempDisposable(join(tmpdir(), "bench-")));
+  const env = {
+    ...process.env,
+    GOVERNANCE_DATA_DIR: folder.path,
+    GOVERNANCE_GRPC_ADDR: "127.0.0.1:0",
+    GOVERNANCE_HTTP_ADDR: "127.0.0.1:0",
+  };
+  const child = spawn(process.execPath, [...serveNodeOptions, command, "serve"], {
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const closed = once(child, "close");
+  started.defer(async () => {
+    child.kill("SIGTERM");
+    await closed;
+  });
+  const port = await grpcPort(createInterface({ input: child.stdout }));
+  const token = (role: string) =>
+    `Bearer ${execFileSync(process.execPath, [command, "token", "--role", role], { env }).toString().trim()}`;
+  const authorization = { bot: token("bot"), configStore: token("config-store"), compliance: token("compliance") };
+  const running = started.move();
+  return {
+    host: "127.0.0.1",
+    port,
+    pid: child.pid ?? 0,
+    authorization,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** The port from the line in which the service says where it listens. */
+async function grpcPort(lines: AsyncIterable<string>): Promise<number> {
+  for await (const line of lines) {
+    const port = /^ {2}gRPC +\S+:(\d+)/.exec(line)?.[1];
+    if (port !== undefined) return Number(port);
+  }
+  throw new Error("the service ended before it listened");
 }
