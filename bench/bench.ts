@@ -5,6 +5,7 @@ import type { Comparison, Context } from "./comparison.ts";
 import { allComparisons } from "./comparisons/all.ts";
 import { startDatabase } from "./database.ts";
 import { startEcho } from "./echo.ts";
+import { serveNodeOptions } from "./nodeOptions.ts";
 import { startService } from "./service.ts";
 import { formatTable } from "./table.ts";
 import { compare, type Outcome } from "./turns.ts";
@@ -52,7 +53,7 @@ async function bench({ seconds, turns, only }: Options, signal: AbortSignal): Pr
   for (const comparison of comparisons) await comparison.ready?.();
   await using database = await startDatabase();
   await using service = await startService();
-  await using echo = await startEcho();
+  await using echo = await startEcho(service.botConfig, serveNodeOptions);
   const context: Context = { service, echo, database: database.peers, seconds };
   const outcomes: Outcome[] = [];
   for (const comparison of comparisons) {

@@ -7,11 +7,13 @@ export interface Echo extends AsyncDisposable {
 }
 
 /**
- * Starts the echo that a no-op through our stack is compared with. `nodeOptions` are to be the service's, as they
- * move the figures more than code does.
+ * Starts the echo that a no-op through our stack is compared with. It answers
+ * GetBotConfig with the given message, the service's own, so that both encode the same. `nodeOptions` are to be the
+ * service's too, as they move the figures more than code does.
  */
-export async function startEcho(nodeOptions: readonly string[] = []): Promise<Echo> {
-  const program = await startProgram(new URL("./echoServer.ts", import.meta.url), nodeOptions);
+export async function startEcho(botConfig: Uint8Array, nodeOptions: readonly string[] = []): Promise<Echo> {
+  const answer = Buffer.from(botConfig).toString("base64");
+  const program = await startProgram(new URL("./echoServer.ts", import.meta.url), nodeOptions, [answer]);
   return {
     host: "127.0.0.1",
     port: Number(program.firstLine),

@@ -40,6 +40,8 @@ function serialize<Desc extends DescMessage>(schema: Desc): (message: MessageSha
   };
 }
 
+const botConfig = fromBinary(GetBotConfigResponseSchema, Buffer.from(process.argv[2] ?? "", "base64"));
+
 const server = new Server();
 server.addService(
   {
@@ -68,7 +70,7 @@ server.addService(
       call: ServerUnaryCall<GetBotConfigRequest, GetBotConfigResponse>,
       reply: sendUnaryData<GetBotConfigResponse>,
     ) {
-      reply(null, create(GetBotConfigResponseSchema, { botId: call.request.botId }));
+      reply(null, { ...botConfig, botId: call.request.botId });
     },
   },
 );

@@ -33,8 +33,9 @@ export interface RunningProgram extends AsyncDisposable {
 export async function startProgram(
   program: URL,
   nodeOptions: readonly string[] = [],
+  args: readonly string[] = [],
 ): Promise<RunningProgram> {
-  const child = spawn(process.execPath, [...nodeOptions, fileURLToPath(program)], {
+  const child = spawn(process.execPath, [...nodeOptions, fileURLToPath(program), ...args], {
     // The pipe to stdin tells the program when its parent is gone.
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -5,6 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { toBinary } from "@bufbuild/protobuf";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { GetBotConfigResponseSchema } from "../gen/ts/polytraders/governance/v1/bot_config_pb.ts";
+import { BotConfigService } from "../gen/ts/polytraders/governance/v1/bot_config_service_pb.ts";
 import { serveNodeOptions } from "./nodeOptions.ts";
 
 /** The service under measurement, in a process of its own, with everything on that a user gets. */
@@ -12,6 +17,8 @@ export interface Service extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   readonly pid: number;
+  /** Its answer to GetBotConfig, encoded. */
+  readonly botConfig: Uint8Array;
   /** Values of the authorization header, by role. */
   readonly authorization: { readonly bot: string; readonly configStore: string; readonly compliance: string };
 }
@@ -40,9 +47,20 @@ export async function startService(): Promise<Service> {
   const port = await grpcPort(createInterface({ input: child.stdout }));
   const token = (role: string) =>
     `Bearer ${execFileSync(process.execPath, [command, "token", "--role", role], { env }).toString().trim()}`;
-  const authorization = { bot: token("bot"), configStore: token("config-store"), compliance: token("compliance") };
+  const authorization = {
+    bot: token("bot"),
+    configStore: token("config-store"),
+    compliance: token("compliance"),
+  };
+  const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}` });
+  const headers = { authorization: authorization.bot };
+  const config = await createClient(BotConfigService, transport).getBotConfig(
+    { botId: "gov.useractivityledger" },
+    { headers },
+  );
   const running = started.move();
   return {
+    botConfig: toBinary(GetBotConfigResponseSchema, config),
     host: "127.0.0.1",
     port,
     pid: child.pid ?? 0,

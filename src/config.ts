@@ -20,7 +20,7 @@ export type Config = {
   readonly file: ConfigFile;
   readonly fileKeys: ConfigFileKeys;
   readonly logLevel: string;
-  readonly limits: typeof limits;
+  readonly limits: Limits;
 };
 
 /** What nothing sets from outside. */
@@ -30,16 +30,23 @@ const limits = {
   httpHeaderMaxBytes: 16 * 1024,
   httpRequestTimeoutMs: 30_000,
   /** Commits under way at a time, each of the ledger's and the auditor's. */
-  lanes: 2,
+  lanes: 1,
   batchMaxRows: 1000,
   /** What the database has for a batch before its callers are told that it is away. */
   ledgerStoreBudgetMs: 900,
   auditorStoreBudgetMs: 390,
   readStatementTimeoutMs: 30_000,
   readConnections: 10,
+  /** How long a reader waits for the log to place everything committed before its call. */
+  listCatchUpMs: 1_000,
+  exportCatchUpMs: 10_000,
   connectTimeoutMs: 3_000,
   shutdownMs: 10_000,
+  /** What the database has to answer that it is there, for /readyz. */
+  readyWithinMs: 1_000,
 } as const;
+
+export type Limits = { readonly [name in keyof typeof limits]: number };
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 

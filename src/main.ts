@@ -1,6 +1,5 @@
 import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
-import { monotonicFactory } from "ulid";
 import { type AccessRow, appendAccess, createAccessLog } from "./access/accessLog.ts";
 import { appendDecisions, type DecisionOutcome, type DecisionRow } from "./auditor/append.ts";
 import { createPolicy } from "./auditor/policy.ts";
@@ -21,14 +20,16 @@ import { type ActionRow, type AppendOutcome, appendActions } from "./ledger/appe
 import { createLedger } from "./ledger/service.ts";
 import { createSequencer } from "./log/sequencer.ts";
 import { errorFields } from "./logging.ts";
-import { createBotMetrics } from "./metrics.ts";
+import { createBotMetrics, createJournalMetrics } from "./metrics.ts";
 import { userMessages } from "./reasonCodes.ts";
+import { createRecordIds } from "./recordIds.ts";
 import { createAuthenticator } from "./server/authenticate.ts";
 import { wholeContract } from "./server/contract.ts";
 import { listenGrpc } from "./server/grpcListener.ts";
 import { listenHttp } from "./server/httpListener.ts";
 import { createObserver } from "./server/observe.ts";
 import { createPipeline } from "./server/pipeline.ts";
+import { createReadiness } from "./server/readiness.ts";
 
 export type Service = AsyncDisposable & {
   readonly grpcPort: number;
@@ -41,7 +42,10 @@ export type Service = AsyncDisposable & {
  * Composes the service and starts it. Disposing stops it: new calls are refused, what was taken is
  * answered, the database is let go last. Throws a StartupError when it cannot start.
  */
-export async function startService(config: Config, overrides: { clock?: Clock; log?: Logger } = {}): Promise<Service> {
+export async function startService(
+  config: Config,
+  overrides: { clock?: Clock; log?: Logger } = {},
+): Promise<Service> {
   const { limits, file } = config;
   const clock = overrides.clock ?? systemClock();
   const log = overrides.log ?? pino({ level: config.logLevel, serializers: { err: errorFields } });
@@ -52,34 +56,30 @@ export async function startService(config: Config, overrides: { clock?: Clock; l
   const key = loadRecordKey(config.scrubKeyFile, folder.path);
   const database = starting.use(await connectDatabase(config, folder.path, key));
 
-  const poolOf = (name: string, max: number, statementTimeoutMs: number, synchronousCommit: "on" | "off" = "on") =>
-    starting.adopt(
-      createPool({
-        connection: database.service,
-        name,
-        max,
-        statementTimeoutMs,
-        lockTimeoutMs: statementTimeoutMs,
-        connectTimeoutMs: limits.connectTimeoutMs,
-        synchronousCommit,
-        log,
-      }),
-      (pool) => pool.end(),
-    );
-  const ledgerPool = poolOf("ledger", limits.lanes, limits.ledgerStoreBudgetMs);
-  const auditorPool = poolOf("auditor", limits.lanes, limits.auditorStoreBudgetMs);
-  const readPool = poolOf("read", limits.readConnections, limits.readStatementTimeoutMs);
-  const accessPool = poolOf("access", 1, limits.ledgerStoreBudgetMs);
-  const logPool = poolOf("log", 2, limits.readStatementTimeoutMs, "off");
+  const poolOf = (name: string, max: number, synchronousCommit: "on" | "off") => {
+    const session = {
+      statementTimeoutMs: limits.readStatementTimeoutMs,
+      lockTimeoutMs: limits.readStatementTimeoutMs,
+      connectTimeoutMs: limits.connectTimeoutMs,
+      synchronousCommit,
+    };
+    const pool = createPool({ connection: database.service, name, max, limits: session, log });
+    return starting.adopt(pool, (it) => it.end());
+  };
+  const readPool = poolOf("read", limits.readConnections, "on");
+  const logPool = poolOf("log", 2, "off");
   starting.use(await keepMonths(readPool, clock, log));
 
   const sequencer = createSequencer({ pool: logPool, log });
   starting.adopt(sequencer, (it) => it.close());
   sequencer.nudge(); // What an earlier run committed last may not have its position yet.
 
+  const batches = createJournalMetrics(registry);
   const ledgerJournal = createJournal<ActionRow, AppendOutcome>({
-    pool: ledgerPool,
+    connection: database.service,
+    name: "ledger",
     write: appendActions,
+    onBatch: batches("ledger"),
     acceptedMicros: (row) => row.acceptedMicros,
     lanes: limits.lanes,
     maxRows: limits.batchMaxRows,
@@ -87,8 +87,10 @@ export async function startService(config: Config, overrides: { clock?: Clock; l
     log,
   });
   const auditorJournal = createJournal<DecisionRow, DecisionOutcome>({
-    pool: auditorPool,
+    connection: database.service,
+    name: "auditor",
     write: appendDecisions,
+    onBatch: batches("auditor"),
     acceptedMicros: (row) => row.acceptedMicros,
     lanes: limits.lanes,
     maxRows: limits.batchMaxRows,
@@ -96,8 +98,10 @@ export async function startService(config: Config, overrides: { clock?: Clock; l
     log,
   });
   const accessJournal = createJournal<AccessRow, undefined>({
-    pool: accessPool,
+    connection: database.service,
+    name: "access",
     write: appendAccess,
+    onBatch: batches("access"),
     acceptedMicros: (row) => row.atMicros,
     lanes: 1,
     maxRows: limits.batchMaxRows,
@@ -105,13 +109,12 @@ export async function startService(config: Config, overrides: { clock?: Clock; l
     log,
   });
   for (const journal of [ledgerJournal, auditorJournal, accessJournal]) {
-    starting.adopt(journal, (it) => it.drained());
+    starting.adopt(journal, (it) => it.close());
   }
 
   const metrics = createBotMetrics(registry, file);
   const accessLog = createAccessLog(accessJournal, clock);
-  const ulid = monotonicFactory();
-  const recordId = () => ulid(Math.floor(clock.nowMicros() / 1000));
+  const recordId = createRecordIds(clock);
   const settings = {
     mode: file["gov.useractivityledger"].mode,
     retainDays: file["gov.useractivityledger"].retain_days,
@@ -124,7 +127,7 @@ export async function startService(config: Config, overrides: { clock?: Clock; l
     tiers: file.tiers,
     stopping: file.stopping,
   });
-  const shared = { sequencer, pool: readPool, accessLog, clock, recordId, key, log };
+  const shared = { sequencer, pool: readPool, accessLog, clock, recordId, key, limits, log };
   const rpcs = wholeContract([
     ...createLedger({
       ...shared,
@@ -141,16 +144,19 @@ export async function startService(config: Config, overrides: { clock?: Clock; l
     ...createBotConfig(file, loadConfigFile(undefined).values, config.fileKeys),
   ]);
 
+  const nowMs = () => clock.nowMicros() / 1000;
   const pipeline = createPipeline({
-    authenticator: createAuthenticator({ ...tokenChecks(config, folder.path), nowMs: () => clock.nowMicros() / 1000 }),
+    authenticator: createAuthenticator({ ...tokenChecks(config, folder.path, { nowMs, log }), nowMs }),
     observer: createObserver(registry, log),
     accessLog,
     clock,
-    requestId: recordId,
   });
   const listening = { rpcs, pipeline, clock, limits, tls: config.tls };
-  const grpc = starting.adopt(await listenGrpc({ ...listening, address: config.grpcAddress }), (it) => it.close(limits.shutdownMs));
-  const httpOptions = { ...listening, address: config.httpAddress, registry };
+  const grpc = starting.adopt(await listenGrpc({ ...listening, address: config.grpcAddress }), (it) =>
+    it.close(limits.shutdownMs),
+  );
+  const ready = createReadiness(() => logPool.query("select 1"), limits.readyWithinMs);
+  const httpOptions = { ...listening, address: config.httpAddress, registry, ready };
   const http = starting.adopt(await listenHttp(httpOptions), (it) => it.close(limits.shutdownMs));
   collectDefaultMetrics({ register: registry });
   warnOfFloors(file, log);
@@ -164,10 +170,10 @@ export async function startService(config: Config, overrides: { clock?: Clock; l
   };
 }
 
-function tokenChecks(config: Config, dataDir: string) {
+function tokenChecks(config: Config, dataDir: string, surroundings: { nowMs: () => number; log: Logger }) {
   if (config.auth.kind === "jwks") {
     const { jwks, issuer, audience } = config.auth;
-    return { keys: loadJwks(jwks), issuer, audience };
+    return { keys: loadJwks(jwks, surroundings), issuer, audience };
   }
   const { checking } = loadDevelopmentKey(dataDir);
   return { keys: async () => checking, issuer: developmentIssuer, audience: developmentAudience };

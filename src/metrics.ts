@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { DecisionRow } from "./auditor/append.ts";
 import { nameKey } from "./auditor/tiers.ts";
 import type { ConfigFile } from "./configFile.ts";
@@ -64,4 +64,32 @@ function namedBotSlugs(file: ConfigFile): ReadonlyMap<string, string> {
     if (slug !== undefined) slugs.set(nameKey(slug), slug);
   }
   return slugs;
+}
+
+/** How the journals group commits: rows a batch, and the database's time for it. */
+export function createJournalMetrics(registry: Registry) {
+  const registers = [registry];
+  const labelNames = ["journal"] as const;
+  const rowsOf = new Histogram({
+    name: "polytraders_gov_journal_batch_rows",
+    help: "Rows committed together.",
+    labelNames,
+    buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000],
+    registers,
+  });
+  const secondsOf = new Histogram({
+    name: "polytraders_gov_journal_commit_seconds",
+    help: "Seconds the database took for a batch.",
+    labelNames,
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+    registers,
+  });
+  return (journal: string) => {
+    const rows = rowsOf.labels(journal);
+    const seconds = secondsOf.labels(journal);
+    return (batchRows: number, durationMs: number): void => {
+      rows.observe(batchRows);
+      seconds.observe(durationMs / 1000);
+    };
+  };
 }

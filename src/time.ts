@@ -43,5 +43,9 @@ function fraction(nanos: number): string {
 
 /** YYYY-MM-DD from days since 1970-01-01. */
 export function textOfDay(days: number): string {
-  return new Date(days * 86_400_000).toISOString().slice(0, 10);
+  if (days !== lastDay.days) lastDay = { days, text: new Date(days * 86_400_000).toISOString().slice(0, 10) };
+  return lastDay.text;
 }
+
+/** Nearly all records of a day ask for the same one. */
+let lastDay = { days: 0, text: "1970-01-01" };

@@ -56,7 +56,7 @@ export function createAccessLog(journal: Journal<AccessRow, undefined>, clock: C
 }
 
 /** Writes access rows in one statement. */
-export async function appendAccess(client: pg.PoolClient, rows: readonly AccessRow[]): Promise<readonly undefined[]> {
+export async function appendAccess(client: pg.Client, rows: readonly AccessRow[]): Promise<readonly undefined[]> {
   await client.query({
     name: "access.append",
     text: `insert into access.read_log (at, request_id, subject, roles, method, filters_json, outcome)

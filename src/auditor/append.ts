@@ -35,7 +35,7 @@ const statement = {
 
 /** Records a batch of decisions in one statement, which is its own transaction (R10). */
 export async function appendDecisions(
-  client: pg.PoolClient,
+  client: pg.Client,
   rows: readonly DecisionRow[],
 ): Promise<readonly DecisionOutcome[]> {
   const texts = (pick: (row: DecisionRow) => string | null) => textArray(rows.map(pick));

@@ -25,26 +25,28 @@ const recordWithinMs = 400;
  * well-formed request gets its verdict.
  */
 export function createCheckWrite(dependencies: AuditorDependencies) {
+  const { clock } = dependencies;
+
   return async (request: CheckWriteRequest, context: CallContext): Promise<CheckWriteResponse> => {
+    const untilMs = clock.monotonicMs() + recordWithinMs;
     const write = parseWrite(request);
     const row = decisionRow(write, dependencies.policy(), context.caller.subject, dependencies);
     if (request.dryRun) return answer(recordedAs(row), Durability.NOT_RECORDED, { dryRun: true });
 
-    const outcome = await recordInTime(row, dependencies);
-    switch (outcome.kind) {
+    const outcome = await inTime(record(row, dependencies), recordWithinMs, dependencies);
+    switch (outcome?.kind) {
       case "conflict":
         throw writeIdConflict(write.writeId ?? "");
       case "replayed": {
-        const first = await readDecision(dependencies.pool, row.recordedBy, write.writeId ?? "");
-        // Purged since: the id is taken and the same content was decided then; this verdict says the same.
-        return answer(first ?? recordedAs(row), Durability.DURABLE, { replayed: true });
+        const reading = readDecision(dependencies.pool, row.recordedBy, write.writeId ?? "");
+        const first = await inTime(reading, untilMs - clock.monotonicMs(), dependencies);
+        // Purged since, or not to be read now: the same content gets the verdict of the policy in force.
+        return answer(first ?? recordedAs({ ...row, recordId: outcome.recordId }), Durability.DURABLE, { replayed: true });
       }
-      case "not_recorded":
-        return answer(recordedAs(row), Durability.NOT_RECORDED, {});
       case "recorded":
-        dependencies.sequencer.nudge();
-        dependencies.onDecided(row);
         return answer(recordedAs(row), Durability.DURABLE, {});
+      case undefined:
+        return answer(recordedAs(row), Durability.NOT_RECORDED, {});
     }
   };
 }
@@ -78,22 +80,29 @@ function decisionRow(
   };
 }
 
-/** The journal's outcome, or that there was none in time: the gate never waits longer for its record. */
-async function recordInTime(
-  row: DecisionRow,
-  dependencies: AuditorDependencies,
-): Promise<DecisionOutcome | { readonly kind: "not_recorded" }> {
+/** Appends the decision to the journal; counted and placed in the log even when its caller left earlier. */
+async function record(row: DecisionRow, dependencies: AuditorDependencies): Promise<DecisionOutcome | undefined> {
+  const orderKey = `${row.write.botKey}.${row.write.paramKey}`;
+  const [outcome] = await dependencies.journal.append(orderKey, [row]);
+  if (outcome?.kind === "recorded") {
+    dependencies.sequencer.nudge();
+    dependencies.onDecided(row);
+  }
+  return outcome;
+}
+
+/** What the store answers, or undefined when it is away or takes longer: the gate never waits for it. */
+async function inTime<T>(answer: Promise<T>, withinMs: number, dependencies: AuditorDependencies): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, recordWithinMs, undefined);
+    timer = setTimeout(resolve, Math.max(0, withinMs), undefined);
   });
   try {
-    const orderKey = `${row.write.botKey}.${row.write.paramKey}`;
-    const outcomes = await Promise.race([dependencies.journal.append(orderKey, [row]), late]);
-    return outcomes?.[0] ?? { kind: "not_recorded" };
+    return await Promise.race([answer, late]);
   } catch (cause) {
-    if (!(cause instanceof StoreUnavailable)) dependencies.log.error({ err: cause }, "a decision could not be recorded");
-    return { kind: "not_recorded" };
+    const isAway = cause instanceof StoreUnavailable || (cause instanceof Failure && cause.reason === "STORE_UNAVAILABLE");
+    if (!isAway) dependencies.log.error({ err: cause }, "a decision could not be recorded or read");
+    return undefined;
   } finally {
     clearTimeout(timer);
   }

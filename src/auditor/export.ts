@@ -14,9 +14,6 @@ import type { AuditorDependencies } from "./service.ts";
 
 const methodName = "ParameterChangeAuditorService/ExportParameterChanges";
 
-/** How long an export waits for the log to place everything committed before the call. */
-const catchUpMs = 10_000;
-
 /** ExportParameterChanges: the audit log as JSONL in log order, resumable, ended by a trailer. */
 export function createDecisionExport(dependencies: AuditorDependencies) {
   const tokens = createTokens<ExportState>(dependencies.key, methodName, isExportState);
@@ -32,9 +29,8 @@ export function createDecisionExport(dependencies: AuditorDependencies) {
 
     const parts = exportStream<DecisionAt>({
       resume,
-      head: await dependencies.sequencer.catchUp(catchUpMs),
-      page: (after, through, limit) =>
-        readDecisions(dependencies.pool, filters, { order: "oldest", after, through, limit }),
+      head: await dependencies.sequencer.catchUp(dependencies.limits.exportCatchUpMs),
+      page: (page) => readDecisions(dependencies.pool, filters, page),
       line: operationsLine,
       tokens,
       filters: text,

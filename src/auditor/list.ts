@@ -4,6 +4,7 @@ import type {
   ParameterChange,
 } from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_pb.ts";
 import { textOfFilters } from "../log/filters.ts";
+import { listMaxBytes } from "../log/pageQuery.ts";
 import { isPlace, type Place } from "../log/place.ts";
 import { createTokens } from "../log/token.ts";
 import { pageSize } from "../server/bounds.ts";
@@ -15,9 +16,6 @@ import { diffOf, operationsReport, wireTicketStatus } from "./report.ts";
 import type { AuditorDependencies } from "./service.ts";
 
 const methodName = "ParameterChangeAuditorService/ListParameterChanges";
-
-/** How long a page waits for the log to place what was committed just before the call. */
-const catchUpMs = 1000;
 
 /** ListParameterChanges: decisions, newest first. */
 export function createDecisionList(dependencies: AuditorDependencies) {
@@ -31,15 +29,14 @@ export function createDecisionList(dependencies: AuditorDependencies) {
     const after = request.pageToken === "" ? undefined : tokens.open("page_token", request.pageToken, text);
     await dependencies.accessLog.allowed(context, methodName, text);
 
-    const through = await dependencies.sequencer.catchUp(catchUpMs);
-    const page = { order: "newest", after, through, limit: limit + 1 } as const;
-    const found = await readDecisions(dependencies.pool, filters, page);
-    const decisions = found.slice(0, limit);
-    const last = decisions.at(-1);
+    const through = await dependencies.sequencer.catchUp(dependencies.limits.listCatchUpMs);
+    const page = { order: "newest", after, through, limit, maxBytes: listMaxBytes } as const;
+    const { records, more } = await readDecisions(dependencies.pool, filters, page);
+    const last = records.at(-1);
     return {
       $typeName: "polytraders.governance.v1.ListParameterChangesResponse",
-      changes: decisions.map(changeOf),
-      nextPageToken: found.length > limit && last !== undefined ? tokens.seal(last.place, text) : "",
+      changes: records.map(changeOf),
+      nextPageToken: more && last !== undefined ? tokens.seal(last.place, text) : "",
     };
   };
 }

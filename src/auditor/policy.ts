@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
-import { parsePattern, type Pattern, type Tier, type TierRule, tierOf } from "./tiers.ts";
+import { isStopping, parseStopping, type StoppingRule } from "./stopping.ts";
+import { parsePattern, type Tier, type TierRule, tierOf } from "./tiers.ts";
 
 /** What the gate decides by (spec 002 §8, R5, R7, R24). */
 export type Policy = {
@@ -9,7 +10,7 @@ export type Policy = {
   readonly requireTicketFor: ReadonlySet<Tier>;
   readonly tiers: readonly TierRule[];
   /** Writes towards stopping: never behind a ticket (R7). */
-  readonly stopping: readonly Pattern[];
+  readonly stopping: readonly StoppingRule[];
 };
 
 /** The policy's part of the configuration. */
@@ -30,7 +31,7 @@ export function createPolicy(settings: PolicySettings): Policy {
     mode,
     requireTicketFor: new Set(requireTicketFor),
     tiers: rules.map(([text, tier]) => ({ pattern: parsePattern(text), tier })),
-    stopping: stopping.map(parsePattern),
+    stopping: stopping.map(parseStopping),
   };
 }
 
@@ -47,12 +48,16 @@ export type Decision = {
 
 /** The verdict on a write: of the request and the policy alone (spec 002 §12). */
 export function decide(
-  write: { readonly botKey: string; readonly paramKey: string; readonly ticketRef: string | null },
+  write: {
+    readonly botKey: string;
+    readonly paramKey: string;
+    readonly newValue: { readonly canonical: string } | null;
+    readonly ticketRef: string | null;
+  },
   policy: Policy,
 ): Decision {
   const tier = tierOf(policy.tiers, write.botKey, write.paramKey);
-  const isStopping = policy.stopping.some((pattern) => pattern.matches(write.botKey, write.paramKey));
-  const needsTicket = policy.requireTicketFor.has(tier) && !isStopping;
+  const needsTicket = policy.requireTicketFor.has(tier) && !isStopping(policy.stopping, write);
   if (needsTicket && write.ticketRef === null) {
     return {
       verdict: "REJECT",

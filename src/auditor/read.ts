@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { read } from "../db/read.ts";
 import { pointersOf } from "../exact/pointers.ts";
-import { type Page, PageQuery } from "../log/pageQuery.ts";
+import { type FoundPage, type Page, PageQuery } from "../log/pageQuery.ts";
 import type { Place } from "../log/place.ts";
 import type { RecordedDecision } from "./report.ts";
 
@@ -70,23 +70,27 @@ export async function readDecision(pool: pg.Pool, subject: string, writeId: stri
 }
 
 /** One page of the decisions that have their place in the log. */
-export async function readDecisions(pool: pg.Pool, filters: DecisionFilters, page: Page): Promise<DecisionAt[]> {
+export async function readDecisions(
+  pool: pg.Pool,
+  filters: DecisionFilters,
+  page: Page,
+): Promise<FoundPage<DecisionAt>> {
   const query = new PageQuery("c", page)
-    .text(filters.botKey, (botKey) => `c.bot_key = ${botKey}`)
-    .text(filters.paramKey, (paramKey) => `c.param_key = ${paramKey}`)
-    .text(filters.editorId, (editorId) => `c.editor_id = ${editorId}`)
-    .text(filters.tier, (tier) => `c.param_tier = ${tier}`)
-    .text(filters.verdict, (verdict) => `c.verdict = ${verdict}`)
-    .text(filters.ticketRef, (ticketRef) => `c.ticket_ref = ${ticketRef}`)
+    .where(filters.botKey, (botKey) => `c.bot_key = ${botKey}`)
+    .where(filters.paramKey, (paramKey) => `c.param_key = ${paramKey}`)
+    .where(filters.editorId, (editorId) => `c.editor_id = ${editorId}`)
+    .where(filters.tier, (tier) => `c.param_tier = ${tier}`)
+    .where(filters.verdict, (verdict) => `c.verdict = ${verdict}`)
+    .where(filters.ticketRef, (ticketRef) => `c.ticket_ref = ${ticketRef}`)
     .acceptedBetween(filters.fromMicros, filters.toMicros);
-  const rows = await read<Row>(pool, {
-    text: `select ${columns}
-           from auditor.parameter_change c
-           join log.entry e on e.epoch = c.epoch and e.xid = c.xid and e.ord = c.ord and e.source = 'c'
-           ${query.tail}`,
-    values: query.values,
+  const text = query.text({
+    columns,
+    from: `auditor.parameter_change c
+      join log.entry e on e.epoch = c.epoch and e.xid = c.xid and e.ord = c.ord and e.source = 'c'`,
+    bytes: "coalesce(octet_length(c.old_value_json), 0) + coalesce(octet_length(c.new_value_json), 0)",
   });
-  return rows.map(decisionOf);
+  const rows = await read<Row & { page_bytes: number }>(pool, { text, values: query.values });
+  return query.page(rows, decisionOf);
 }
 
 function decisionOf(row: Row): DecisionAt {

@@ -5,7 +5,7 @@ import { ParameterChangeAuditorService } from "../../gen/ts/polytraders/governan
 import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { Sequencer } from "../log/sequencer.ts";
+import type { ReadLimits, Sequencer } from "../log/sequencer.ts";
 import { type Rpc, serverStream, unary } from "../server/call.ts";
 import type { DecisionOutcome, DecisionRow } from "./append.ts";
 import { createCheckWrite } from "./checkWrite.ts";
@@ -22,6 +22,7 @@ export type AuditorDependencies = {
   readonly pool: pg.Pool;
   readonly accessLog: AccessLog;
   readonly clock: Clock;
+  readonly limits: ReadLimits;
   readonly recordId: () => string;
   /** Keys content hashes and tokens. */
   readonly key: KeyObject;

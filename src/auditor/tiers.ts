@@ -60,7 +60,8 @@ export function tierOf(rules: readonly TierRule[], botKey: string, paramKey: str
     if (best === undefined || beats(rule, best)) best = rule;
   }
   if (best !== undefined) return best.tier;
-  return botKey.startsWith("gov.") ? "P0" : "P2";
+  // The joined name decides, as it does for patterns, wherever the caller put the first dot.
+  return `${botKey}.${paramKey}`.startsWith("gov.") ? "P0" : "P2";
 }
 
 function beats(rule: TierRule, other: TierRule): boolean {

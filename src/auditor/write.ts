@@ -38,6 +38,7 @@ type WriteFields = {
   writeId: string;
   traceId: string;
   changedAt?: Timestamp | undefined;
+  breakGlassReason: string;
 };
 
 export const botSlugMaxBytes = 128;
@@ -52,6 +53,7 @@ export function parseWrite(fields: WriteFields): Write {
   const editorId = requiredText("editor_id", fields.editorId, editorMaxBytes);
   const oldValue = parseValue("old_value", fields.oldValue, fields.oldValueJson);
   const newValue = parseValue("new_value", fields.newValue, fields.newValueJson);
+  optionalText("break_glass_reason", fields.breakGlassReason, 1024); // Its role's verdicts are of a later version.
   return {
     botSlug,
     paramName,

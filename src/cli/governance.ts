@@ -1,19 +1,75 @@
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { StartupError } from "../startupError.ts";
 import { version } from "../version.ts";
+import { checkWriteCommand } from "./checkWrite.ts";
+import { CliError, exitCodes, exitCodesHelp } from "./exitCodes.ts";
+import { exportCommand } from "./export.ts";
+import { listCommand } from "./list.ts";
+import { migrateCommand } from "./migrate.ts";
+import { shown } from "./output/cell.ts";
+import { endOnBrokenPipe, flushed, note } from "./output/stdout.ts";
+import { recordCommand } from "./record.ts";
+import { replayCommand } from "./replay.ts";
 import { serveCommand } from "./serve.ts";
 import { tokenCommand } from "./token.ts";
+import { versionCommand } from "./version.ts";
 
-const program = new Command("governance")
-  .description("The audit ledger and the change gate of a trading fleet.")
-  .version(version)
-  .addCommand(serveCommand())
-  .addCommand(tokenCommand());
+/** The command `governance`. Exit codes are those of exitCodes.ts; an error is one line on stderr. */
+function createProgram(): Command {
+  const program = new Command("governance")
+    .description("The audit ledger and the change gate of a trading fleet.")
+    .version(version)
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(`governance: ${oneLine(text.replace(/^error: /, ""))}\n`),
+    })
+    .addHelpText(
+      "after",
+      `
+${exitCodesHelp}
+
+Getting started:
+  governance serve                           the service, with its own Postgres in .governance/
+  governance record --wallet 0x… --session-id sess_1 --action-type HALT
+  governance check-write --bot risk.liquidityguard --param max_position_pusd --new 7500 --editor alice
+  governance list
+  governance export --output actions.jsonl
+
+governance <command> --help tells all about one of them.`,
+    );
+  const groups = [
+    ["The service:", [serveCommand(), migrateCommand(), tokenCommand(), versionCommand()]],
+    ["Its clients:", [recordCommand(), checkWriteCommand(), listCommand(), exportCommand(), replayCommand()]],
+  ] as const;
+  for (const [title, commands] of groups) {
+    program.commandsGroup(title);
+    for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  }
+  return program;
+}
+
+function oneLine(text: string): string {
+  return shown(text.trim().replace(/\s*\n\s*/g, " "));
+}
+
+/** The exit code of an error, after its line was printed. Rethrows a defect, so that its stack is seen. */
+function exitCodeOf(cause: unknown): number {
+  if (cause instanceof CommanderError) return cause.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (!(cause instanceof CliError) && !(cause instanceof StartupError)) throw cause;
+  note(oneLine(cause.message));
+  return cause instanceof CliError ? cause.exitCode : exitCodes.cannotStart;
+}
+
+endOnBrokenPipe();
+// bin/governance.js holds this channel open while it lives: if it is killed, the command must not go on alone.
+process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
+process.channel?.unref(); // It alone is no reason to stay.
 
 try {
-  await program.parseAsync();
+  await createProgram().parseAsync();
 } catch (cause) {
-  if (!(cause instanceof StartupError)) throw cause;
-  process.stderr.write(`governance: ${cause.message}\n`);
-  process.exit(1);
+  process.exitCode = exitCodeOf(cause);
 }
+await flushed();
+process.exit();

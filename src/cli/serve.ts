@@ -1,26 +1,44 @@
 import { Command } from "commander";
-import { type Config, loadConfig } from "../config.ts";
-import { startService } from "../main.ts";
+import type { Config } from "../config.ts";
+import { errorCode } from "./errorCode.ts";
+import { onStopSignal } from "./signals.ts";
 
 export function serveCommand(): Command {
   return new Command("serve")
-    .description("Run the service; settings come from the environment (docs/running.md).")
+    .description("Run the service; with no settings, on a Postgres of its own in the data folder.")
+    .addHelpText(
+      "after",
+      `
+Settings come from the environment (docs/running.md tells all):
+  DATABASE_URL            the service's own role (default: the embedded Postgres)
+  DATABASE_ADMIN_URL      migrates when the service starts (see governance migrate)
+  GOVERNANCE_DATA_DIR     the embedded Postgres and development keys (default: .governance)
+  GOVERNANCE_GRPC_ADDR    the gRPC listener (default: 127.0.0.1:50051); port 0 takes a free one
+  GOVERNANCE_HTTP_ADDR    Connect, gRPC-Web, JSON, health, metrics (default: 127.0.0.1:8080)
+  GOVERNANCE_JWKS, GOVERNANCE_JWT_ISSUER, GOVERNANCE_JWT_AUDIENCE
+                          whose tokens are trusted (default: a development key in the data folder)
+  GOVERNANCE_TLS_CERT, GOVERNANCE_TLS_KEY, GOVERNANCE_TLS_CLIENT_CA
+  GOVERNANCE_CONFIG_FILE  modes, retention and tiers, YAML or JSON
+  GOVERNANCE_SCRUB_KEY_FILE, GOVERNANCE_LOG_LEVEL
+
+Ctrl-C or SIGTERM stops it: calls under way are answered, Postgres stops with it. A second one stops it at once.`,
+    )
     .action(serve);
 }
 
 /** Runs until a signal, then stops cleanly; exit code 0. When it cannot go on: one line, exit code 1. */
 async function serve(): Promise<void> {
+  // Who read the greeting may go away; the service stays.
+  process.stdout.removeAllListeners("error");
+  process.stdout.on("error", (cause) => {
+    if (errorCode(cause) !== "EPIPE") throw cause;
+  });
+  const stop = Promise.withResolvers<undefined>();
+  onStopSignal(() => stop.resolve(undefined));
+  // The other commands start faster without the whole service.
+  const { loadConfig } = await import("../config.ts");
+  const { startService } = await import("../main.ts");
   const config = loadConfig(process.env);
-  const stop = Promise.withResolvers<string | undefined>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      // A second one means now.
-      if (stopping) process.exit(130);
-      stopping = true;
-      stop.resolve(undefined);
-    });
-  }
-  let stopping = false;
   const service = await startService(config);
   process.stdout.write(greeting(config, service.grpcPort, service.httpPort));
   const problem = await Promise.race([stop.promise, service.failed]);
@@ -33,7 +51,10 @@ function greeting(config: Config, grpcPort: number, httpPort: number): string {
   const grpc = `${config.grpcAddress.host}:${grpcPort}`;
   const url = `${config.tls ? "https" : "http"}://${config.httpAddress.host}:${httpPort}`;
   const api = `${url}/polytraders.governance.v1`;
-  const database = config.database.kind === "embedded" ? `embedded Postgres in ${config.dataDir}` : "Postgres at DATABASE_URL";
+  const database =
+    config.database.kind === "embedded"
+      ? `embedded Postgres in ${config.dataDir}`
+      : "Postgres at DATABASE_URL";
   const lines = [
     "",
     "Polytraders Governance is ready.",
@@ -43,6 +64,7 @@ function greeting(config: Config, grpcPort: number, httpPort: number): string {
     "",
   ];
   if (config.auth.kind === "development") {
+    const address = grpc === "127.0.0.1:50051" ? "" : ` --address ${grpc}`;
     lines.push(
       "Tokens are checked with the development key of the data folder. Mint one:",
       "  BOT=$(npx governance token --role bot)",
@@ -52,7 +74,7 @@ function greeting(config: Config, grpcPort: number, httpPort: number): string {
       `    -d '{"event_id":"evt_1","wallet":"0xdeadbeef00000000000000000000000000000001","session_id":"sess_1","action_type":"STRATEGY_START","params":{"strategy":"sports-model"}}'`,
       `  curl -s ${api}.ParameterChangeAuditorService/CheckWrite -H "authorization: Bearer $BOT" -H "content-type: application/json" \\`,
       `    -d '{"bot_slug":"risk.liquidityguard","param_name":"max_position_pusd","old_value":5000,"new_value":7500,"editor_id":"alice@polytraders"}'`,
-      `  npx governance export`,
+      `  npx governance export${address}${config.tls ? " --tls" : ""}`,
       "",
     );
   }

@@ -1,7 +1,8 @@
 import type pg from "pg";
 import type { Logger } from "pino";
-import { sqlState } from "../db/pool.ts";
+import { type Connection, sqlState } from "../db/pool.ts";
 import { createLane, type Lane } from "./lane.ts";
+import { createWriter, type Writer } from "./writer.ts";
 
 /** Makes records durable: resolves once they are committed and fsynced. */
 export type Journal<Row, Outcome> = {
@@ -13,98 +14,104 @@ export type Journal<Row, Outcome> = {
   append(orderKey: string, rows: readonly Row[]): Promise<readonly Outcome[]>;
   /** Rows that wait or are under way. */
   readonly depth: number;
-  /** Resolves when everything taken was answered. */
-  drained(): Promise<void>;
+  /** Resolves when everything taken was answered and the connections are closed. */
+  close(): Promise<void>;
 };
 
 /** The database could not take the rows inside the budget. */
 export class StoreUnavailable extends Error {}
 
-/** The database refused this row for what it contains: a bound is missing at the edge. */
-export class RowRefused extends Error {}
-
 const missingPartition = "23514";
 const retryable = new Set(["40001", "40P01"]);
+/** The server is there and refuses these rows: bad data, a constraint, a lost race, a limit of its own. */
+const plainRefusal = /^(2[23]|40|54)/;
+
+/** While the server commits one batch the next is already with it; more would only make batches smaller. */
+const batchesUnderWay = 2;
 
 export function createJournal<Row, Outcome>(options: {
-  readonly pool: pg.Pool;
+  readonly connection: Connection;
+  readonly name: string;
   /** One statement that stores the rows, and commits by itself. */
-  readonly write: (client: pg.PoolClient, rows: readonly Row[]) => Promise<readonly Outcome[]>;
+  readonly write: (client: pg.Client, rows: readonly Row[]) => Promise<readonly Outcome[]>;
   /** When the row was accepted, microseconds: its partition. */
   readonly acceptedMicros: (row: Row) => number;
   /** Commits under way at a time; one order key always takes the same lane. */
   readonly lanes: number;
   readonly maxRows: number;
   readonly budgetMs: number;
-  readonly onBatch?: (rows: number) => void;
+  /** Called for each batch that was tried: its rows, and how long the database took. */
+  readonly onBatch: (rows: number, durationMs: number) => void;
   readonly log: Logger;
 }): Journal<Row, Outcome> {
+  const writers: Writer[] = [];
   const lanes: Lane<Row, Outcome>[] = [];
   for (let i = 0; i < options.lanes; i++) {
+    const { connection, name, log } = options;
+    const limits = {
+      statementTimeoutMs: options.budgetMs,
+      lockTimeoutMs: options.budgetMs,
+      connectTimeoutMs: options.budgetMs,
+    };
+    const writer = createWriter({ connection, name, limits, log });
+    writers.push(writer);
     lanes.push(
       createLane({
-        commit,
+        commit: (rows) => commit(writer, rows),
         maxRows: options.maxRows,
-        ...(options.onBatch === undefined ? {} : { onBatch: options.onBatch }),
+        underWay: batchesUnderWay,
       }),
     );
   }
 
-  async function commit(rows: readonly Row[]): Promise<readonly Outcome[]> {
+  async function commit(writer: Writer, rows: readonly Row[]): Promise<readonly Outcome[]> {
+    const started = performance.now();
     try {
-      return await attempt(rows);
+      return await attempt(writer, (client) => options.write(client, rows));
     } catch (cause) {
       const state = sqlState(cause);
       if (state === missingPartition) {
-        await ensureMonths(rows);
-        return attempt(rows);
+        await attempt(writer, (client) => ensureMonths(client, rows));
+      } else if (state === undefined || !retryable.has(state)) {
+        throw cause;
       }
-      if (state !== undefined && retryable.has(state)) return attempt(rows);
-      throw cause;
+      return attempt(writer, (client) => options.write(client, rows));
+    } finally {
+      options.onBatch(rows.length, performance.now() - started);
     }
   }
 
-  async function attempt(rows: readonly Row[]): Promise<readonly Outcome[]> {
-    let client: pg.PoolClient | undefined;
+  /** Runs within the budget. What the server refuses passes as it is; anything else is StoreUnavailable. */
+  async function attempt<T>(writer: Writer, use: (client: pg.Client) => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
-    let late = false;
-    const connecting = options.pool.connect();
-    const written = connecting.then((connected) => {
-      if (late) {
-        connected.release();
-        throw new StoreUnavailable("too late");
-      }
-      client = connected;
-      return options.write(connected, rows);
-    });
+    const answered = writer.run(use);
     const overdue = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        late = true;
+        writer.abandon();
         reject(new StoreUnavailable(`no answer from the database within ${options.budgetMs} ms`));
       }, options.budgetMs);
     });
     try {
-      const outcomes = await Promise.race([written, overdue]);
-      client?.release();
-      return outcomes;
+      return await Promise.race([answered, overdue]);
     } catch (cause) {
-      written.catch(() => undefined);
+      answered.catch(() => undefined); // When the budget was over first, its end is not unhandled.
       const state = sqlState(cause);
-      const isPlain = state !== undefined && /^(2[23]|40|54)/.test(state);
-      // After anything but an ordinary refusal the connection's state is not known: it is thrown away.
-      client?.release(!isPlain);
-      if (isPlain) throw cause;
-      options.log.warn({ code: state, rows: rows.length }, "the database did not take a batch");
-      throw cause instanceof StoreUnavailable ? cause : new StoreUnavailable("the database is away", { cause });
+      if (state !== undefined && plainRefusal.test(state)) throw cause;
+      options.log.warn({ journal: options.name, code: state }, "the database did not take a batch");
+      throw cause instanceof StoreUnavailable
+        ? cause
+        : new StoreUnavailable("the database is away", { cause });
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async function ensureMonths(rows: readonly Row[]): Promise<void> {
-    const months = new Set(rows.map((row) => new Date(options.acceptedMicros(row) / 1000).toISOString().slice(0, 7)));
+  async function ensureMonths(client: pg.Client, rows: readonly Row[]): Promise<void> {
+    const months = new Set(
+      rows.map((row) => new Date(options.acceptedMicros(row) / 1000).toISOString().slice(0, 7)),
+    );
     for (const month of months) {
-      await options.pool.query("select maintenance.ensure_month($1::timestamptz)", [`${month}-01T00:00:00Z`]);
+      await client.query("select maintenance.ensure_month($1::timestamptz)", [`${month}-01T00:00:00Z`]);
     }
   }
 
@@ -117,8 +124,9 @@ export function createJournal<Row, Outcome>(options: {
     get depth() {
       return lanes.reduce((sum, lane) => sum + lane.depth, 0);
     },
-    async drained() {
+    async close() {
       await Promise.all(lanes.map((lane) => lane.idle()));
+      await Promise.all(writers.map((writer) => writer.close()));
     },
   };
 }

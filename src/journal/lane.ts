@@ -24,16 +24,17 @@ type Waiting<Row, Outcome> = {
 export function createLane<Row, Outcome>(options: {
   readonly commit: (rows: readonly Row[]) => Promise<readonly Outcome[]>;
   readonly maxRows: number;
-  readonly onBatch?: (rows: number) => void;
+  /** Commits that may be under way at a time; `commit` keeps their order. */
+  readonly underWay: number;
 }): Lane<Row, Outcome> {
   let queue: Waiting<Row, Outcome>[] = [];
   let depth = 0;
-  let busy = false;
+  let underWay = 0;
   let scheduled = false;
   let whenIdle: (() => void)[] = [];
 
   function schedule(): void {
-    if (busy || scheduled || queue.length === 0) return;
+    if (underWay >= options.underWay || scheduled || queue.length === 0) return;
     scheduled = true;
     // setImmediate lets everything that the sockets have delivered in this turn join the batch.
     setImmediate(() => {
@@ -59,10 +60,9 @@ export function createLane<Row, Outcome>(options: {
   }
 
   async function flush(): Promise<void> {
-    busy = true;
+    underWay++;
     const batch = take();
     const rows = batch.length === 1 && batch[0] ? batch[0].rows : batch.flatMap((waiting) => waiting.rows);
-    options.onBatch?.(rows.length);
     try {
       const outcomes = await options.commit(rows);
       let at = 0;
@@ -74,10 +74,10 @@ export function createLane<Row, Outcome>(options: {
       for (const waiting of batch) waiting.reject(cause);
     }
     depth -= rows.length;
-    busy = false;
+    underWay--;
     if (queue.length > 0) {
       schedule();
-    } else {
+    } else if (underWay === 0) {
       const idle = whenIdle;
       whenIdle = [];
       for (const resolve of idle) resolve();

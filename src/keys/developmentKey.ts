@@ -7,9 +7,14 @@ import { loadOrMakeKeyFile } from "./keyFile.ts";
 export const developmentIssuer = "polytraders-governance-development";
 export const developmentAudience = "polytraders-governance";
 
+/** Where the development key of a data folder is, made or not. */
+export function developmentKeyPath(dataDir: string): string {
+  return join(dataDir, "development-token.key");
+}
+
 /** The key pair that signs and checks tokens where none is configured; made in the data folder. */
 export function loadDevelopmentKey(dataDir: string): { readonly signing: KeyObject; readonly checking: KeyObject } {
-  const pem = loadOrMakeKeyFile("GOVERNANCE_DATA_DIR", join(dataDir, "development-token.key"), () =>
+  const pem = loadOrMakeKeyFile("GOVERNANCE_DATA_DIR", developmentKeyPath(dataDir), () =>
     generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
   );
   const signing = createPrivateKey(pem);

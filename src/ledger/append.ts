@@ -2,6 +2,14 @@ import type pg from "pg";
 import { byteaArray, dateArray, int8Array, textArray, timestamptzArray } from "../db/binaryArrays.ts";
 import type { Action } from "./action.ts";
 
+/** Where a producer's stream stands once its batch is recorded. */
+export type Bookmark = {
+  readonly streamId: string;
+  readonly offset: bigint;
+  /** The bookmark before it, which must be there for this one to count; null: whatever is there. */
+  readonly follows: bigint | null;
+};
+
 /** An action on its way into the ledger. */
 export type ActionRow = {
   readonly action: Action;
@@ -13,7 +21,7 @@ export type ActionRow = {
   readonly recordedBy: string;
   readonly contentHash: Buffer;
   /** Set on the last row of a producer's batch: the offset to remember in the same transaction. */
-  readonly bookmark: { readonly streamId: string; readonly offset: bigint } | undefined;
+  readonly bookmark: Bookmark | undefined;
 };
 
 export type AppendOutcome =
@@ -29,13 +37,13 @@ const statement = {
            (extract(epoch from first_accepted_at) * 1000000)::bigint::text as first_accepted_micros
          from ledger.append($1::text[], $2::bytea[], $3::text[], $4::timestamptz[], $5::date[], $6::text[],
            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[],
-           $14::bigint[], $15::text[], $16::text[], $17::bigint[])`,
+           $14::bigint[], $15::text[], $16::text[], $17::bigint[], $18::bigint[])`,
 };
 
 type Answer = { index: number; same_content: boolean; first_record_id: string; first_accepted_micros: string };
 
 /** Records a batch in one statement, which is its own transaction (R9). */
-export async function appendActions(client: pg.PoolClient, rows: readonly ActionRow[]): Promise<readonly AppendOutcome[]> {
+export async function appendActions(client: pg.Client, rows: readonly ActionRow[]): Promise<readonly AppendOutcome[]> {
   const bookmarks = rows.flatMap((row) => (row.bookmark ? [{ ...row.bookmark, subject: row.recordedBy }] : []));
   const values = [
     textArray(rows.map((row) => row.action.eventId)),
@@ -55,6 +63,7 @@ export async function appendActions(client: pg.PoolClient, rows: readonly Action
     textArray(bookmarks.map((bookmark) => bookmark.subject)),
     textArray(bookmarks.map((bookmark) => bookmark.streamId)),
     int8Array(bookmarks.map((bookmark) => bookmark.offset)),
+    int8Array(bookmarks.map((bookmark) => bookmark.follows)),
   ];
   const answers = (await client.query<Answer>({ ...statement, values })).rows;
   const outcomes: AppendOutcome[] = new Array(rows.length).fill(recorded);

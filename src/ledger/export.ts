@@ -14,9 +14,6 @@ import type { LedgerDependencies } from "./service.ts";
 
 const methodName = "UserActivityLedgerService/ExportUserActions";
 
-/** How long an export waits for the log to place everything committed before the call. */
-const catchUpMs = 10_000;
-
 /** ExportUserActions: the ledger as JSONL in log order, resumable, ended by a trailer (spec 001 §9). */
 export function createActionExport(dependencies: LedgerDependencies) {
   const tokens = createTokens<ExportState>(dependencies.key, methodName, isExportState);
@@ -32,9 +29,8 @@ export function createActionExport(dependencies: LedgerDependencies) {
 
     const parts = exportStream<ActionAt>({
       resume,
-      head: await dependencies.sequencer.catchUp(catchUpMs),
-      page: (after, through, limit) =>
-        readActions(dependencies.pool, filters, { order: "oldest", after, through, limit }),
+      head: await dependencies.sequencer.catchUp(dependencies.limits.exportCatchUpMs),
+      page: (page) => readActions(dependencies.pool, filters, page),
       line: settlementLine,
       tokens,
       filters: text,

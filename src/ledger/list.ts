@@ -4,6 +4,7 @@ import type {
   UserActionEntry,
 } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import { textOfFilters } from "../log/filters.ts";
+import { listMaxBytes } from "../log/pageQuery.ts";
 import { isPlace, type Place } from "../log/place.ts";
 import { createTokens } from "../log/token.ts";
 import { pageSize } from "../server/bounds.ts";
@@ -17,9 +18,6 @@ import type { LedgerDependencies } from "./service.ts";
 import { summaryOf } from "./summary.ts";
 
 const methodName = "UserActivityLedgerService/ListUserActions";
-
-/** How long a page waits for the log to place what was committed just before the call. */
-const catchUpMs = 1000;
 
 /** ListUserActions: users read summaries of their own wallet, compliance reads all (R12). */
 export function createActionList(dependencies: LedgerDependencies) {
@@ -53,15 +51,15 @@ export function createActionList(dependencies: LedgerDependencies) {
     const after = request.pageToken === "" ? undefined : tokens.open("page_token", request.pageToken, text);
     await dependencies.accessLog.allowed(context, methodName, text);
 
-    const through = await dependencies.sequencer.catchUp(catchUpMs);
-    const found = await readActions(dependencies.pool, filters, { order: "newest", after, through, limit: limit + 1 });
-    const actions = found.slice(0, limit);
-    const last = actions.at(-1);
+    const through = await dependencies.sequencer.catchUp(dependencies.limits.listCatchUpMs);
+    const page = { order: "newest", after, through, limit, maxBytes: listMaxBytes } as const;
+    const { records, more } = await readActions(dependencies.pool, filters, page);
+    const last = records.at(-1);
     const whole = context.caller.roles.has("compliance");
     return {
       $typeName: "polytraders.governance.v1.ListUserActionsResponse",
-      actions: actions.map((action) => entryOf(action, whole)),
-      nextPageToken: found.length > limit && last !== undefined ? tokens.seal(last.place, text) : "",
+      actions: records.map((action) => entryOf(action, whole)),
+      nextPageToken: more && last !== undefined ? tokens.seal(last.place, text) : "",
     };
   };
 }

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { read } from "../db/read.ts";
-import { type Page, PageQuery } from "../log/pageQuery.ts";
+import { type FoundPage, type Page, PageQuery } from "../log/pageQuery.ts";
 import type { Place } from "../log/place.ts";
 import { pointersOf } from "../exact/pointers.ts";
 import type { RecordedAction } from "./report.ts";
@@ -62,21 +62,25 @@ export async function readAction(pool: pg.Pool, eventId: string): Promise<Action
 }
 
 /** One page of the actions that have their place in the log. */
-export async function readActions(pool: pg.Pool, filters: ActionFilters, page: Page): Promise<ActionAt[]> {
+export async function readActions(
+  pool: pg.Pool,
+  filters: ActionFilters,
+  page: Page,
+): Promise<FoundPage<ActionAt>> {
   const query = new PageQuery("a", page)
-    .text(filters.wallet, (wallet) => `lower(a.wallet) = ${wallet}`)
-    .text(filters.sessionId, (sessionId) => `a.session_id = ${sessionId}`)
-    .text(filters.traceId, (traceId) => `a.trace_id = ${traceId}`)
-    .text(filters.actionType, (actionType) => `a.action_type = ${actionType}`)
+    .where(filters.wallet, (wallet) => `lower(a.wallet) = ${wallet}`)
+    .where(filters.sessionId, (sessionId) => `a.session_id = ${sessionId}`)
+    .where(filters.traceId, (traceId) => `a.trace_id = ${traceId}`)
+    .where(filters.actionType, (actionType) => `a.action_type = ${actionType}`)
     .acceptedBetween(filters.fromMicros, filters.toMicros);
-  const rows = await read<Row>(pool, {
-    text: `select ${columns}
-           from ledger.user_action a
-           join log.entry e on e.epoch = a.epoch and e.xid = a.xid and e.ord = a.ord and e.source = 'a'
-           ${query.tail}`,
-    values: query.values,
+  const text = query.text({
+    columns,
+    from: `ledger.user_action a
+      join log.entry e on e.epoch = a.epoch and e.xid = a.xid and e.ord = a.ord and e.source = 'a'`,
+    bytes: "coalesce(octet_length(a.params_json), 0)",
   });
-  return rows.map(actionOf);
+  const rows = await read<Row & { page_bytes: number }>(pool, { text, values: query.values });
+  return query.page(rows, actionOf);
 }
 
 function actionOf(row: Row): ActionAt {

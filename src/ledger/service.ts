@@ -11,7 +11,7 @@ import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
 import { contentHash } from "../contentHash.ts";
 import { type Journal, StoreUnavailable } from "../journal/journal.ts";
-import type { Sequencer } from "../log/sequencer.ts";
+import type { ReadLimits, Sequencer } from "../log/sequencer.ts";
 import { bidiStream, type CallContext, type Rpc, serverStream, unary } from "../server/call.ts";
 import { Failure } from "../server/failure.ts";
 import { type Action, parseAction } from "./action.ts";
@@ -39,6 +39,7 @@ export type LedgerDependencies = {
   readonly pool: pg.Pool;
   readonly accessLog: AccessLog;
   readonly clock: Clock;
+  readonly limits: ReadLimits;
   readonly recordId: () => string;
   /** Keys content hashes and tokens. */
   readonly key: KeyObject;

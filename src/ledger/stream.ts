@@ -19,6 +19,9 @@ import { actionRow, conflict, type LedgerDependencies, store } from "./service.t
 
 const batchMaxActions = 1000;
 
+/** The last offset of a batch, and the one expected after it, must fit 64 bits. */
+const maxFirstOffset = 2n ** 63n - 1n - BigInt(batchMaxActions);
+
 /** Batches of one stream that may wait for the journal; more are not read off the wire. */
 const batchesUnderWay = 8;
 
@@ -38,16 +41,12 @@ export function createActionStream(dependencies: LedgerDependencies) {
     const { subject } = context.caller;
     const producer = producers.take(subject, streamId);
     try {
-      let expected = (await lastOffset(dependencies, subject, streamId)) + 1n;
+      const told = await lastOffset(dependencies, subject, streamId);
       yield create(StreamUserActionsResponseSchema, {
-        message: { case: "opened", value: { lastOffset: expected - 1n } },
+        message: { case: "opened", value: { lastOffset: told } },
       });
-      const recordNext = (request: StreamUserActionsRequest) => {
-        const batch = batchOf(request);
-        const ack = record(batch, expected, streamId, context, dependencies);
-        expected = batch.firstOffset + BigInt(batch.actions.length);
-        return ack;
-      };
+      const stream: Stream = { subject, streamId, expected: told + 1n, bookmark: told };
+      const recordNext = (request: StreamUserActionsRequest) => record(batchOf(request), stream, dependencies);
       const batches = { [Symbol.asyncIterator]: () => incoming };
       yield* inOrder(batches, recordNext, { underWay: batchesUnderWay, stop: producer.superseded });
     } finally {
@@ -55,6 +54,16 @@ export function createActionStream(dependencies: LedgerDependencies) {
     }
   };
 }
+
+/** A stream, and where it stands once all its batches so far are recorded. */
+type Stream = {
+  readonly subject: string;
+  readonly streamId: string;
+  /** The offset that would follow. */
+  expected: bigint;
+  /** The last offset that is remembered with a batch. */
+  bookmark: bigint;
+};
 
 function openedStream(first: IteratorResult<StreamUserActionsRequest>): string {
   if (first.done || first.value.message.case !== "open") {
@@ -66,7 +75,9 @@ function openedStream(first: IteratorResult<StreamUserActionsRequest>): string {
 function batchOf(request: StreamUserActionsRequest): UserActionBatch {
   if (request.message.case !== "batch") throw invalidField("batch", "is required: only the first message opens");
   const batch = request.message.value;
-  if (batch.firstOffset < 1n) throw invalidField("batch.first_offset", "must be 1 or more");
+  if (batch.firstOffset < 1n || batch.firstOffset > maxFirstOffset) {
+    throw invalidField("batch.first_offset", `must be 1 to ${maxFirstOffset}`);
+  }
   if (batch.actions.length < 1 || batch.actions.length > batchMaxActions) {
     throw invalidField("batch.actions", `must have 1 to ${batchMaxActions} actions`);
   }
@@ -82,16 +93,19 @@ async function lastOffset(dependencies: LedgerDependencies, subject: string, str
   return BigInt(row?.last_offset ?? 0);
 }
 
-/** Records a batch. Bad actions are refused by themselves; the ack comes when all others are durable. */
+/**
+ * Records a batch. Bad actions are refused by themselves; the ack comes when all others are durable. The
+ * stream has moved on when this returns, before the batch is recorded.
+ */
 async function record(
   batch: UserActionBatch,
-  expectedOffset: bigint,
-  streamId: string,
-  context: CallContext,
+  stream: Stream,
   dependencies: LedgerDependencies,
 ): Promise<StreamUserActionsResponse> {
-  const { subject } = context.caller;
+  const { expected, streamId, subject } = stream;
+  const agrees = batch.firstOffset === expected;
   const lastOffset = batch.firstOffset + BigInt(batch.actions.length) - 1n;
+  stream.expected = lastOffset + 1n;
   const results: StreamEventResult[] = [];
   const rows: ActionRow[] = [];
   const offsets: bigint[] = [];
@@ -109,7 +123,9 @@ async function record(
   const last = rows.at(-1);
   if (last !== undefined) {
     // The offset is remembered in the transaction that stores the batch's last row, hence all of it.
-    rows[rows.length - 1] = { ...last, bookmark: { streamId, offset: lastOffset } };
+    const bookmark = { streamId, offset: lastOffset, follows: agrees ? stream.bookmark : null };
+    rows[rows.length - 1] = { ...last, bookmark };
+    stream.bookmark = lastOffset;
     const outcomes = await store(dependencies.journal, `${subject} ${streamId}`, rows);
     let recorded = false;
     for (const [index, outcome] of outcomes.entries()) {
@@ -133,9 +149,9 @@ async function record(
       value: {
         lastOffset,
         results,
-        ...(batch.firstOffset === expectedOffset
+        ...(agrees
           ? {}
-          : { offsetDisagreement: { expectedOffset, receivedOffset: batch.firstOffset } }),
+          : { offsetDisagreement: { expectedOffset: expected, receivedOffset: batch.firstOffset } }),
       },
     },
   });
@@ -149,11 +165,17 @@ function notRecorded(offset: bigint, row: ActionRow, outcome: AppendOutcome): St
 function refused(offset: bigint, eventId: string, failure: Failure): StreamEventResult {
   return create(StreamEventResultSchema, {
     offset,
-    eventId: eventId.toWellFormed().slice(0, idMaxBytes),
+    eventId: cutToBytes(eventId, idMaxBytes),
     reason: failure.reasonNumber,
     field: failure.field ?? "",
     message: failure.message,
   });
+}
+
+/** The text, or as many of its first characters as fit. */
+function cutToBytes(text: string, maxBytes: number): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxBytes));
+  return text.slice(0, read);
 }
 
 type Producer = {

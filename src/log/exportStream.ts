@@ -1,5 +1,6 @@
 import { createHash, hash } from "node:crypto";
 import { Failure } from "../server/failure.ts";
+import type { FoundPage, Page } from "./pageQuery.ts";
 import type { Place } from "./place.ts";
 import type { LogHead } from "./sequencer.ts";
 import type { Tokens } from "./token.ts";
@@ -26,8 +27,9 @@ export type ExportPart =
       readonly through: LogHead;
     };
 
-/** Rows read at a time. Two pages at most are in memory, whatever the export's size. */
+/** What is read at a time. Two pages at most are in memory, whatever the sizes of the export and its records. */
 const pageRows = 2_000;
+const pageMaxBytes = 4 * 1024 * 1024;
 
 /** A message is sent when it has this many bytes; gRPC clients take 4 MiB by default. */
 const chunkBytes = 256 * 1024;
@@ -43,8 +45,7 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
   readonly resume: ExportState | undefined;
   /** The head of the log now, everything committed before the call below it. */
   readonly head: LogHead;
-  /** Rows behind a place and below the horizon, in order. */
-  readonly page: (after: Place | undefined, through: LogHead, limit: number) => Promise<readonly Row[]>;
+  readonly page: (page: Page) => Promise<FoundPage<Row>>;
   /** A row's JSON on one line, without the newline. */
   readonly line: (row: Row) => string;
   readonly tokens: Tokens<ExportState>;
@@ -68,23 +69,25 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
     return { kind: "lines", jsonl, resumeToken: source.tokens.seal(state, source.filters) };
   }
 
-  let next = source.page(after, through, pageRows);
-  for (;;) {
-    const rows = await next;
-    const last = rows.at(-1);
-    if (last === undefined) break;
-    const isLast = rows.length < pageRows;
-    // Reading ahead: its rejection is awaited in the next turn, or dropped when the caller leaves.
-    next = isLast ? Promise.resolve([]) : source.page(last.place, through, pageRows);
-    next.catch(() => undefined);
-    for (const row of rows) {
+  const read = (from: Place | undefined) =>
+    source.page({ order: "oldest", after: from, through, limit: pageRows, maxBytes: pageMaxBytes });
+  let next = read(after);
+  for (let more = true; more; ) {
+    const page = await next;
+    more = page.more;
+    const last = page.records.at(-1);
+    if (more && last !== undefined) {
+      // Reading ahead: its rejection is awaited in the next turn, or dropped when the caller leaves.
+      next = read(last.place);
+      next.catch(() => undefined);
+    }
+    for (const row of page.records) {
       chain = chunk.append(escapeLineEnds(source.line(row)), chain);
       after = row.place;
       count++;
       totalCount++;
       if (chunk.length >= chunkBytes) yield flush();
     }
-    if (isLast) break;
   }
   if (chunk.length > 0) yield flush();
   yield { kind: "trailer", count, sha256: streamHash.digest(), totalCount, chain, through };

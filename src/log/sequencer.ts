@@ -18,6 +18,9 @@ export type Sequencer = {
   close(): Promise<void>;
 };
 
+/** How long readers wait for the log to catch up, milliseconds. */
+export type ReadLimits = { readonly listCatchUpMs: number; readonly exportCatchUpMs: number };
+
 /** How far the log has come: records of transactions below the horizon have positions up to this one. */
 export type LogHead = {
   readonly epoch: number;

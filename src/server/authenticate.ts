@@ -13,7 +13,7 @@ export type Caller = {
 export type Authenticator = {
   /** The caller of a token that was verified before and has not expired; undefined when it must be verified. */
   remembered(authorization: string | undefined): Caller | undefined;
-  /** Verifies the value of the authorization header. Throws TOKEN_INVALID or TOKEN_EXPIRED. */
+  /** Verifies the authorization header. Throws TOKEN_INVALID or TOKEN_EXPIRED, or STORE_UNAVAILABLE without keys. */
   verify(authorization: string | undefined): Promise<Caller>;
 };
 
@@ -99,14 +99,11 @@ async function verifyToken(
     if (cause instanceof errors.JWTExpired) {
       throw new Failure("TOKEN_EXPIRED", "the token has expired; get a new one", { cause });
     }
+    if (cause instanceof errors.JWTClaimValidationFailed && cause.claim === "nbf") {
+      throw new Failure("TOKEN_INVALID", "the token is not valid yet", { cause });
+    }
     if (cause instanceof errors.JWTClaimValidationFailed) {
       throw new Failure("TOKEN_INVALID", `the token's ${cause.claim} is not the one this service expects`, { cause });
-    }
-    if (cause instanceof errors.JWKSTimeout || (cause instanceof TypeError && cause.message === "fetch failed")) {
-      throw new Failure("STORE_UNAVAILABLE", "the keys that tokens are checked with cannot be read now", {
-        retryAfterMs: 1000,
-        cause,
-      });
     }
     throw new Failure("TOKEN_INVALID", "the token is not one this service trusts", { cause });
   }

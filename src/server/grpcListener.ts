@@ -1,5 +1,5 @@
 import type { EventEmitter } from "node:events";
-import { type Message, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
@@ -16,10 +16,14 @@ import type { Clock } from "../clock.ts";
 import { StartupError } from "../startupError.ts";
 import type { ListenAddress } from "./address.ts";
 import type { Rpc } from "./call.ts";
+import { decodeRequest } from "./decode.ts";
+import { createEncoder } from "./encode.ts";
 import { Failure, statusBytes } from "./failure.ts";
 import { createHealth } from "./health.ts";
-import { decodeRequest, type Incoming, openPipeline, type Pipeline } from "./pipeline.ts";
+import { interruptible } from "./interruptible.ts";
+import { type Incoming, openPipeline, type Pipeline } from "./pipeline.ts";
 import { reflectionRpcs } from "./reflection.ts";
+import { showBadUtf8 } from "./utf8.ts";
 
 export type GrpcLimits = {
   /** Largest message taken, bytes. */
@@ -36,7 +40,11 @@ export type GrpcListener = {
   close(graceMs: number): Promise<void>;
 };
 
-/** Serves the RPCs over gRPC, with health checking and reflection beside them. */
+/**
+ * Serves the RPCs over gRPC, with health checking and reflection beside them. Three errors are grpc-js' own
+ * and carry no ErrorInfo: UNIMPLEMENTED for a method that does not exist, RESOURCE_EXHAUSTED for a message
+ * over the limit (decompressed or not), and DEADLINE_EXCEEDED when the caller's deadline passes first.
+ */
 export async function listenGrpc(options: {
   readonly address: ListenAddress;
   readonly rpcs: readonly Rpc[];
@@ -48,12 +56,17 @@ export async function listenGrpc(options: {
   const server = new Server({
     "grpc.max_receive_message_length": options.limits.messageMaxBytes,
     "grpc.max_concurrent_streams": options.limits.streamsPerConnection,
+    "grpc.enable_channelz": 0, // Its bookkeeping on every call serves nobody here.
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
   });
-  for (const rpc of options.rpcs) mount(server, rpc, options.pipeline, options.clock);
+  showBadUtf8();
+  const stopping = new AbortController();
+  const mounting = { clock: options.clock, stopping: stopping.signal };
+  for (const rpc of options.rpcs) mount(server, rpc, { ...mounting, pipeline: options.pipeline });
   const health = createHealth(options.rpcs);
-  for (const rpc of [...health.rpcs, ...reflectionRpcs()]) mount(server, rpc, openPipeline(options.clock), options.clock);
+  const pipeline = openPipeline(options.clock);
+  for (const rpc of [...health.rpcs, ...reflectionRpcs()]) mount(server, rpc, { ...mounting, pipeline });
 
   const credentials =
     options.tls === undefined
@@ -74,6 +87,7 @@ export async function listenGrpc(options: {
     port,
     async close(graceMs) {
       health.stop();
+      stopping.abort(new Failure("SHUTTING_DOWN", "the service is stopping; go on with another replica, or later"));
       await new Promise<void>((resolve) => {
         const timer = setTimeout(() => {
           server.forceShutdown();
@@ -96,24 +110,23 @@ function definition(rpc: Rpc): MethodDefinition<Buffer, Message> {
     responseStream: rpc.kind !== "unary",
     requestSerialize: (bytes) => bytes,
     requestDeserialize: (bytes) => bytes,
-    responseSerialize: (message) => {
-      const bytes = toBinary(rpc.method.output, message);
-      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    },
+    responseSerialize: createEncoder(rpc.method.output),
     responseDeserialize: () => {
       throw new Error("a server decodes no responses");
     },
   };
 }
 
-function mount(server: Server, rpc: Rpc, pipeline: Pipeline, clock: Clock): void {
+type Mounting = { readonly pipeline: Pipeline; readonly clock: Clock; readonly stopping: AbortSignal };
+
+function mount(server: Server, rpc: Rpc, { pipeline, clock, stopping }: Mounting): void {
+  const desc = rpc.method.input;
   const define = definition(rpc);
   switch (rpc.kind) {
     case "unary": {
       const handler: handleUnaryCall<Buffer, Message> = (call, answer) => {
-        const incoming = incomingOf(call, clock);
-        Promise.resolve()
-          .then(() => pipeline.unary(rpc, decodeRequest(rpc, call.request), incoming))
+        pipeline
+          .unary(rpc, () => decodeRequest(desc, call.request), incomingOf(call, clock))
           .then(
             (response) => answer(null, response),
             (cause: unknown) => answer(statusOf(cause)),
@@ -124,14 +137,14 @@ function mount(server: Server, rpc: Rpc, pipeline: Pipeline, clock: Clock): void
     }
     case "server_stream": {
       const handler: handleServerStreamingCall<Buffer, Message> = (call) => {
-        void pump(call, clock, (incoming) => pipeline.stream(rpc, decodeRequest(rpc, call.request), incoming));
+        void pump(call, clock, (incoming) => pipeline.stream(rpc, () => decodeRequest(desc, call.request), incoming));
       };
       server.register(define.path, handler, define.responseSerialize, define.requestDeserialize, "serverStream");
       return;
     }
     case "bidi_stream": {
       const handler: handleBidiStreamingCall<Buffer, Message> = (call) => {
-        void pump(call, clock, (incoming) => pipeline.bidi(rpc, decoded(rpc, call), incoming));
+        void pump(call, clock, (incoming) => pipeline.bidi(rpc, decoded(desc, call, stopping), incoming));
       };
       server.register(define.path, handler, define.responseSerialize, define.requestDeserialize, "bidi");
       return;
@@ -139,9 +152,24 @@ function mount(server: Server, rpc: Rpc, pipeline: Pipeline, clock: Clock): void
   }
 }
 
-/** The request's messages. Ending the iteration must not destroy the call: answers are still to be written. */
-async function* decoded(rpc: Rpc, call: ServerDuplexStream<Buffer, Message>): AsyncGenerator<Message> {
-  for await (const bytes of call.iterator({ destroyOnReturn: false })) yield decodeRequest(rpc, bytes);
+/**
+ * The request's messages; when the service stops, SHUTTING_DOWN behind the last one, so that what was
+ * taken is answered. Ending the iteration must not destroy the call: answers are still to be written.
+ */
+async function* decoded(
+  desc: DescMessage,
+  call: ServerDuplexStream<Buffer, Message>,
+  stopping: AbortSignal,
+): AsyncGenerator<Message> {
+  const messages = interruptible<Buffer>(call.iterator({ destroyOnReturn: false }));
+  const stop = () => messages.interrupt(stopping.reason);
+  if (stopping.aborted) stop();
+  stopping.addEventListener("abort", stop, { once: true });
+  try {
+    for await (const bytes of messages.items) yield decodeRequest(desc, bytes);
+  } finally {
+    stopping.removeEventListener("abort", stop);
+  }
 }
 
 /** What all of grpc-js' calls have. */
@@ -186,6 +214,7 @@ function incomingOf(call: ServerSurfaceCall & EventEmitter, clock: Clock): Incom
   return {
     authorization: typeof authorization === "string" ? authorization : undefined,
     deadlineMs: Number.isFinite(deadlineAtMs) ? clock.monotonicMs() + deadlineAtMs - Date.now() : Infinity,
+    isGone: () => call.cancelled,
     onGone: (notify) => {
       if (call.cancelled) notify();
       else call.once("cancelled", notify);

@@ -6,6 +6,7 @@ import {
   HealthCheckResponseSchema,
 } from "../../gen/ts/grpc/health/v1/health_pb.ts";
 import { type Rpc, serverStream, unary } from "./call.ts";
+import { Failure } from "./failure.ts";
 
 /**
  * gRPC health checking: the server as a whole ("") and each service it serves are SERVING until it
@@ -26,10 +27,17 @@ export function createHealth(served: readonly Rpc[]): { readonly rpcs: readonly 
 
   return {
     rpcs: [
-      unary(Health.method.check, 1000, async (request) => statusOf(request.service)),
+      // As the protocol has it, Check refuses an unknown service, and Watch says SERVICE_UNKNOWN.
+      unary(Health.method.check, 1000, async (request) => {
+        if (names.has(request.service)) return statusOf(request.service);
+        throw new Failure("NOT_FOUND", `${JSON.stringify(request.service.slice(0, 256))} is not a service of this server`);
+      }),
       serverStream(Health.method.watch, async function* (request, context) {
         yield statusOf(request.service);
-        const gone = new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve()));
+        const gone = new Promise<void>((resolve) => {
+          if (context.signal.aborted) resolve();
+          else context.signal.addEventListener("abort", () => resolve(), { once: true });
+        });
         await Promise.race([change, gone]);
         if (!context.signal.aborted) yield statusOf(request.service);
       }),

@@ -1,16 +1,17 @@
 import http from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
-import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { errorToJson } from "@connectrpc/connect/protocol-connect";
 import type { Registry } from "prom-client";
 import type { Clock } from "../clock.ts";
 import { StartupError } from "../startupError.ts";
 import type { ListenAddress } from "./address.ts";
 import type { Rpc } from "./call.ts";
-import { details, Failure } from "./failure.ts";
+import { Failure } from "./failure.ts";
 import type { TlsFiles } from "./grpcListener.ts";
-import type { Incoming, Pipeline } from "./pipeline.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { connectError, rpcOverHttp } from "./rpcOverHttp.ts";
+import { showBadUtf8 } from "./utf8.ts";
 
 export type HttpLimits = {
   readonly messageMaxBytes: number;
@@ -34,24 +35,42 @@ export async function listenHttp(options: {
   readonly limits: HttpLimits;
   readonly tls: TlsFiles | undefined;
   readonly registry: Registry;
+  /** Whether calls can be answered now; never rejects. */
+  readonly ready: () => Promise<boolean>;
 }): Promise<HttpListener> {
-  const rpc = connectNodeAdapter({
-    routes: (router) => mount(router, options.rpcs, options.pipeline, options.clock),
-    grpc: false,
-    readMaxBytes: options.limits.messageMaxBytes,
-    jsonOptions: { useProtoFieldName: true },
+  showBadUtf8();
+  const stopping = new AbortController();
+  const call = rpcOverHttp({
+    rpcs: options.rpcs,
+    pipeline: options.pipeline,
+    clock: options.clock,
+    messageMaxBytes: options.limits.messageMaxBytes,
+    stopping: stopping.signal,
   });
+
+  const pages = new Map<string, (response: http.ServerResponse) => Promise<void>>([
+    // Liveness: the process answers. Whether it can do its work is readiness: a restart mends no database.
+    ["/healthz", async (response) => plain(response, 200, "ok\n")],
+    [
+      "/readyz",
+      async (response) => {
+        const ready = !stopping.signal.aborted && (await options.ready());
+        plain(response, ready ? 200 : 503, ready ? "ready\n" : "not ready\n");
+      },
+    ],
+    ["/metrics", async (response) => plain(response, 200, await options.registry.metrics(), options.registry.contentType)],
+  ]);
+
   const handler: http.RequestListener = (request, response) => {
-    switch (request.url?.split("?")[0]) {
-      case "/healthz":
-        return plain(response, 200, "text/plain; charset=utf-8", "ok\n");
-      case "/metrics":
-        return void options.registry.metrics().then(
-          (text) => plain(response, 200, options.registry.contentType, text),
-          () => plain(response, 500, "text/plain; charset=utf-8", "the metrics cannot be read\n"),
-        );
-      default:
-        return void rpc(request, response);
+    if (stopping.signal.aborted) response.shouldKeepAlive = false;
+    const page = pages.get(request.url?.split("?")[0] ?? "");
+    if (page === undefined) {
+      const none = call(request, response);
+      if (none !== undefined) refuse(response, none.status, none.failure, "POST");
+    } else if (request.method === "GET" || request.method === "HEAD") {
+      page(response).catch(() => refuse(response, 500, new Failure("INTERNAL", "this page cannot be made now")));
+    } else {
+      refuse(response, 405, new Failure("NOT_SERVED", "this page is read with GET"), "GET, HEAD");
     }
   };
   const serverOptions = {
@@ -84,6 +103,7 @@ export async function listenHttp(options: {
   return {
     port,
     async close(graceMs) {
+      stopping.abort(new Failure("SHUTTING_DOWN", "the service is stopping; call another replica, or again later"));
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
@@ -93,59 +113,17 @@ export async function listenHttp(options: {
   };
 }
 
-function plain(response: http.ServerResponse, status: number, contentType: string, body: string): void {
+function plain(response: http.ServerResponse, status: number, body: string, contentType = "text/plain; charset=utf-8"): void {
   response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body) });
   response.end(body);
 }
 
+/** Refuses what is no call, in the words of Connect: its clients understand it, and so do people. */
+function refuse(response: http.ServerResponse, status: number, failure: Failure, allowed = ""): void {
+  if (status === 405) response.setHeader("allow", allowed);
+  plain(response, status, JSON.stringify(errorToJson(connectError(failure), undefined)), "application/json");
+}
+
 function portOf(address: AddressInfo | string | null): number {
   return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-function mount(router: ConnectRouter, rpcs: readonly Rpc[], pipeline: Pipeline, clock: Clock): void {
-  for (const rpc of rpcs) {
-    switch (rpc.kind) {
-      case "unary":
-        router.rpc(rpc.method, (request, context) =>
-          pipeline.unary(rpc, request, incomingOf(context, clock)).catch(rethrow),
-        );
-        break;
-      case "server_stream":
-        router.rpc(rpc.method, async function* (request, context) {
-          try {
-            yield* pipeline.stream(rpc, request, incomingOf(context, clock));
-          } catch (cause) {
-            rethrow(cause);
-          }
-        });
-        break;
-      case "bidi_stream": {
-        const text = `${rpc.method.name} is a stream in both directions: call it on the gRPC listener`;
-        // biome-ignore lint/correctness/useYield: it fails before its first message
-        router.rpc(rpc.method, async function* () {
-          rethrow(new Failure("GRPC_ONLY", text));
-        });
-        break;
-      }
-    }
-  }
-}
-
-function incomingOf(context: HandlerContext, clock: Clock): Incoming {
-  const timeoutMs = context.timeoutMs();
-  return {
-    authorization: context.requestHeader.get("authorization") ?? undefined,
-    deadlineMs: timeoutMs === undefined ? Infinity : clock.monotonicMs() + timeoutMs,
-    onGone: (notify) => {
-      if (context.signal.aborted) notify();
-      else context.signal.addEventListener("abort", notify, { once: true });
-    },
-  };
-}
-
-function rethrow(cause: unknown): never {
-  if (!(cause instanceof Failure)) throw new ConnectError("INTERNAL: an error of the service", Code.Internal);
-  const error = new ConnectError(cause.message, cause.code);
-  error.details = details(cause).map(({ typeUrl, value }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value }));
-  throw error;
 }

@@ -1,10 +1,12 @@
-import { fromBinary, type Message, toJsonString } from "@bufbuild/protobuf";
+import { randomBytes } from "node:crypto";
+import { type Message, toJsonString } from "@bufbuild/protobuf";
 import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
 import { isServiceMethod, mayCall, readsRecords, type Role } from "./access.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
 import type { CallContext, Rpc } from "./call.ts";
 import { Failure } from "./failure.ts";
+import { interruptible } from "./interruptible.ts";
 import type { Observer } from "./observe.ts";
 
 /** What a listener knows of a call before anybody looked at it. */
@@ -12,16 +14,21 @@ export type Incoming = {
   readonly authorization: string | undefined;
   /** The caller's own deadline on the monotonic clock; Infinity when it sent none. */
   readonly deadlineMs: number;
+  /** Whether the caller has gone away: it cancelled, or its connection broke. */
+  isGone(): boolean;
   /** Calls back once when the caller goes away. */
   onGone(notify: () => void): void;
 };
 
-/** Every call takes the same way in, on both listeners: observe, authenticate, authorise, budget, handle. */
+/** A request that is decoded once the caller is known to be allowed. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
+export type Request = () => Message;
+
+/** Every call takes the same way in, on both listeners: observe, authenticate, authorise, decode, budget, handle. */
 export type Pipeline = {
   /** Answers one request. Never rejects with anything but a Failure. */
-  unary(rpc: Extract<Rpc, { kind: "unary" }>, request: Message, call: Incoming): Promise<Message>;
+  unary(rpc: Extract<Rpc, { kind: "unary" }>, request: Request, call: Incoming): Promise<Message>;
   /** Answers with a stream. Throws nothing but Failures. */
-  stream(rpc: Extract<Rpc, { kind: "server_stream" }>, request: Message, call: Incoming): AsyncGenerator<Message>;
+  stream(rpc: Extract<Rpc, { kind: "server_stream" }>, request: Request, call: Incoming): AsyncGenerator<Message>;
   /** Answers a stream with a stream. Throws nothing but Failures. */
   bidi(
     rpc: Extract<Rpc, { kind: "bidi_stream" }>,
@@ -35,11 +42,14 @@ export function createPipeline(options: {
   readonly observer: Observer;
   readonly accessLog: AccessLog;
   readonly clock: Clock;
-  readonly requestId: () => string;
 }): Pipeline {
   const { authenticator, observer, clock } = options;
+  // Names calls across restarts and replicas: random for the process, counted within it.
+  const requestPrefix = `${randomBytes(6).toString("base64url")}-`;
+  let requestCount = 0;
+  const nextRequestId = () => requestPrefix + ++requestCount;
 
-  async function admit(rpc: Rpc, call: Incoming, requestId: string, request: Message | undefined): Promise<Caller> {
+  async function admit(rpc: Rpc, call: Incoming, requestId: string, request?: Request): Promise<Caller> {
     const caller =
       authenticator.remembered(call.authorization) ?? (await authenticator.verify(call.authorization));
     const method = `${rpc.method.parent.name}/${rpc.method.name}`;
@@ -55,21 +65,28 @@ export function createPipeline(options: {
   async function* observed(
     rpc: Exclude<Rpc, { kind: "unary" }>,
     call: Incoming,
-    request: Message | undefined,
-    open: (context: CallContext) => AsyncIterable<Message>,
+    open: (caller: Caller, requestId: string) => AsyncIterable<Message>,
+    request?: Request,
   ): AsyncGenerator<Message> {
     const observation = observer.begin(rpc.method);
-    const requestId = options.requestId();
+    const requestId = nextRequestId();
     let failure: Failure | undefined;
     let done = false;
+    let timer: NodeJS.Timeout | undefined;
     try {
       const caller = await admit(rpc, call, requestId, request);
-      yield* open(contextOf(caller, requestId, call, call.deadlineMs));
+      const answers = interruptible(open(caller, requestId));
+      const leftMs = call.deadlineMs - clock.monotonicMs();
+      if (leftMs < longestTimerMs) timer = setTimeout(() => answers.interrupt(budgetExceeded(rpc)), leftMs);
+      call.onGone(() => answers.interrupt(call.deadlineMs > clock.monotonicMs() ? callerGone : budgetExceeded(rpc)));
+      yield* answers.items;
       done = true;
     } catch (cause) {
+      if (cause === callerGone) return;
       failure = asFailure(cause, requestId, observer);
       throw failure;
     } finally {
+      clearTimeout(timer);
       observation.end(failure, done);
     }
   }
@@ -81,39 +98,54 @@ export function createPipeline(options: {
   return {
     async unary(rpc, request, call) {
       const observation = observer.begin(rpc.method);
-      const requestId = options.requestId();
+      const requestId = nextRequestId();
       let failure: Failure | undefined;
       let timer: NodeJS.Timeout | undefined;
       try {
         const caller = await admit(rpc, call, requestId, request);
+        const message = request();
         const budgetMs = Math.min(rpc.budgetMs, call.deadlineMs - clock.monotonicMs());
         if (budgetMs <= 0) throw budgetExceeded(rpc);
         const context = contextOf(caller, requestId, call, clock.monotonicMs() + budgetMs);
         return await new Promise<Message>((resolve, reject) => {
           timer = setTimeout(() => reject(budgetExceeded(rpc)), budgetMs);
-          rpc.handle(request, context).then(resolve, reject);
+          rpc.handle(message, context).then(resolve, reject);
         });
       } catch (cause) {
         failure = asFailure(cause, requestId, observer);
         throw failure;
       } finally {
         clearTimeout(timer);
-        observation.end(failure, true);
+        observation.end(failure, !call.isGone());
       }
     },
-    stream: (rpc, request, call) => observed(rpc, call, request, (context) => rpc.handle(request, context)),
-    bidi: (rpc, requests, call) => observed(rpc, call, undefined, (context) => rpc.handle(requests, context)),
+    stream(rpc, request, call) {
+      const open = (caller: Caller, requestId: string) =>
+        rpc.handle(request(), contextOf(caller, requestId, call, call.deadlineMs));
+      return observed(rpc, call, open, request);
+    },
+    bidi(rpc, requests, call) {
+      const open = (caller: Caller, requestId: string) =>
+        rpc.handle(requests, contextOf(caller, requestId, call, call.deadlineMs));
+      return observed(rpc, call, open);
+    },
   };
 }
+
+/** Timers take no more; a deadline further away is left to the caller. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** Ends a stream whose caller went away: there is nobody to tell a reason. */
+const callerGone = Symbol("the caller went away");
 
 /** For gRPC's own services (health, reflection): nobody is asked who they are. */
 export function openPipeline(clock: Clock): Pipeline {
   const anonymous: Caller = { subject: "", roles: new Set(), wallet: undefined };
   const context = (call: Incoming) => new Context(anonymous, "", call.deadlineMs, call, clock);
   return {
-    unary: (rpc, request, call) => rpc.handle(request, context(call)),
+    unary: async (rpc, request, call) => rpc.handle(request(), context(call)),
     async *stream(rpc, request, call) {
-      yield* rpc.handle(request, context(call));
+      yield* rpc.handle(request(), context(call));
     },
     async *bidi(rpc, requests, call) {
       yield* rpc.handle(requests, context(call));
@@ -155,11 +187,15 @@ class Context implements CallContext {
   }
 }
 
-/** What a refused reader asked for, for the access log. Nobody checked it yet: a long one is left out. */
-function askedFor(rpc: Rpc, request: Message | undefined): string {
+/** What a refused reader asked for, for the access log. Nobody checked it yet: what is odd or long is left out. */
+function askedFor(rpc: Rpc, request: Request | undefined): string {
   if (request === undefined) return "{}";
-  const text = toJsonString(rpc.method.input, request, { useProtoFieldName: true });
-  return text.length > 4096 || text.includes("\0") ? "{}" : text;
+  try {
+    const text = toJsonString(rpc.method.input, request(), { useProtoFieldName: true });
+    return text.length > 4096 ? "{}" : text;
+  } catch {
+    return "{}"; // It cannot be decoded, or not be told as JSON.
+  }
 }
 
 /** Whatever is not a Failure is a defect: its cause goes to the log, the caller learns the request id. */
@@ -170,20 +206,4 @@ function asFailure(cause: unknown, requestId: string, observer: Observer): Failu
     metadata: { request_id: requestId },
     cause,
   });
-}
-
-/** Decodes a request. Throws INVALID_FIELD when the bytes are no such message. */
-export function decodeRequest(rpc: Rpc, bytes: Uint8Array): Message {
-  try {
-    return fromBinary(rpc.method.input, bytes);
-  } catch (cause) {
-    throw new Failure("INVALID_FIELD", `the request is not a ${rpc.method.input.name}: ${problemOf(cause)}`, {
-      field: "",
-      cause,
-    });
-  }
-}
-
-function problemOf(cause: unknown): string {
-  return cause instanceof RangeError ? "it is too deep or cut short" : "its bytes cannot be decoded";
 }

@@ -8,7 +8,11 @@ export type TestDatabase = AsyncDisposable & {
   /** A connection URL as the role. */
   url(role: "superuser" | "admin" | "service"): string;
   /** Runs a statement as the role, on a connection of its own. */
-  query<Row extends pg.QueryResultRow>(role: "superuser" | "admin" | "service", text: string, values?: unknown[]): Promise<Row[]>;
+  query<Row extends pg.QueryResultRow>(
+    role: "superuser" | "admin" | "service",
+    text: string,
+    values?: unknown[],
+  ): Promise<Row[]>;
 };
 
 export async function createTestDatabase(): Promise<TestDatabase> {
@@ -19,7 +23,11 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     const host = encodeURIComponent(cluster.host);
     return `postgresql://${user}:${encodeURIComponent(password)}@${host}:${cluster.port}/${database}`;
   };
-  async function run<Row extends pg.QueryResultRow>(connectionString: string, text: string, values: unknown[] = []): Promise<Row[]> {
+  async function run<Row extends pg.QueryResultRow>(
+    connectionString: string,
+    text: string,
+    values: unknown[] = [],
+  ): Promise<Row[]> {
     const client = new pg.Client({ connectionString });
     await client.connect();
     try {
@@ -32,7 +40,10 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   // A template that somebody is connected to cannot be cloned; two tests may try at the same moment.
   for (let attempt = 1; ; attempt++) {
     try {
-      await run(maintenance, `create database ${name} template ${cluster.template} owner ${cluster.admin.user}`);
+      await run(
+        maintenance,
+        `create database ${name} template ${cluster.template} owner ${cluster.admin.user}`,
+      );
       break;
     } catch (cause) {
       if (attempt === 20) throw cause;

@@ -3,10 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { pino } from "pino";
 import type { Clock } from "../../src/clock.ts";
-import { loadConfig } from "../../src/config.ts";
+import { type Limits, loadConfig } from "../../src/config.ts";
 import { developmentToken, loadDevelopmentKey } from "../../src/keys/developmentKey.ts";
 import { startService } from "../../src/main.ts";
 import type { Role } from "../../src/server/access.ts";
@@ -21,20 +25,31 @@ export type TestService = AsyncDisposable & {
   readonly httpPort: number;
   readonly database: TestDatabase;
   readonly dataDir: string;
-  token(claims: { roles: readonly Role[]; subject?: string; wallet?: string; ttlSeconds?: number }): Promise<string>;
+  token(claims: {
+    roles: readonly Role[];
+    subject?: string;
+    wallet?: string;
+    ttlSeconds?: number;
+  }): Promise<string>;
   /** A client over the given protocol (gRPC when absent) that sends the token. */
   client<S extends DescService>(service: S, token?: string, protocol?: Protocol): Client<S>;
 };
 
 export async function startTestService(
-  options: { config?: string; clock?: Clock; database?: TestDatabase; env?: NodeJS.ProcessEnv } = {},
+  options: {
+    config?: string;
+    clock?: Clock;
+    database?: TestDatabase;
+    env?: NodeJS.ProcessEnv;
+    limits?: Partial<Limits>;
+  } = {},
 ): Promise<TestService> {
   await using starting = new AsyncDisposableStack();
   const folder = starting.use(await mkdtempDisposable(join(tmpdir(), "governance-service-")));
   const database = options.database ?? starting.use(await createTestDatabase());
   const configFile = join(folder.path, "config.yaml");
   if (options.config !== undefined) await writeFile(configFile, options.config);
-  const config = loadConfig({
+  const loaded = loadConfig({
     DATABASE_URL: database.url("service"),
     GOVERNANCE_DATA_DIR: join(folder.path, "data"),
     GOVERNANCE_GRPC_ADDR: "127.0.0.1:0",
@@ -42,8 +57,11 @@ export async function startTestService(
     ...(options.config === undefined ? {} : { GOVERNANCE_CONFIG_FILE: configFile }),
     ...options.env,
   });
+  const config = { ...loaded, limits: { ...loaded.limits, ...options.limits } };
   const log = pino({ level: "silent" });
-  const service = starting.use(await startService(config, { log, ...(options.clock ? { clock: options.clock } : {}) }));
+  const service = starting.use(
+    await startService(config, { log, ...(options.clock ? { clock: options.clock } : {}) }),
+  );
   const { signing } = loadDevelopmentKey(config.dataDir);
   const running = starting.move();
 
@@ -54,12 +72,17 @@ export async function startTestService(
     dataDir: config.dataDir,
     token: ({ roles, subject = "tester", wallet, ttlSeconds = 3600 }) =>
       developmentToken(signing, { subject, roles, wallet, ttlSeconds }),
-    client: (definition, token, protocol = "grpc") => createClient(definition, transportOf(protocol, token, service)),
+    client: (definition, token, protocol = "grpc") =>
+      createClient(definition, transportOf(protocol, token, service)),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 
-function transportOf(protocol: Protocol, token: string | undefined, ports: { grpcPort: number; httpPort: number }): Transport {
+function transportOf(
+  protocol: Protocol,
+  token: string | undefined,
+  ports: { grpcPort: number; httpPort: number },
+): Transport {
   const authorize: Interceptor = (next) => (request) => {
     if (token !== undefined) request.header.set("authorization", `Bearer ${token}`);
     return next(request);
@@ -74,6 +97,10 @@ function transportOf(protocol: Protocol, token: string | undefined, ports: { grp
     case "grpc-web":
       return createGrpcWebTransport(http);
     case "json":
-      return createConnectTransport({ ...http, useBinaryFormat: false, jsonOptions: { useProtoFieldName: true } });
+      return createConnectTransport({
+        ...http,
+        useBinaryFormat: false,
+        jsonOptions: { useProtoFieldName: true },
+      });
   }
 }

@@ -1,0 +1,265 @@
+import { create, type DescField, type DescMethod, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BotConfigService } from "../../../gen/ts/polytraders/governance/v1/bot_config_service_pb.ts";
+import { ParameterChangeAuditorService } from "../../../gen/ts/polytraders/governance/v1/parameter_change_auditor_service_pb.ts";
+import { UserActivityLedgerService } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
+import type { Role } from "../../../src/server/access.ts";
+import { startTestService, type TestService } from "../../support/service.ts";
+import {
+  actionFields,
+  actionType,
+  anyValue,
+  bytesWith,
+  exactJson,
+  type FieldRows,
+  goodAction,
+  numbers,
+  oneOf,
+  pageSize,
+  text,
+  time,
+  token,
+  type Value,
+  wallet,
+} from "./badValues.ts";
+import { callGrpc, callHttp, envelope, grpcClient, pathOf, readJsonError, unwrap } from "./raw.ts";
+import { expectReason } from "./refusals.ts";
+
+type Request = {
+  readonly method: DescMethod;
+  readonly role: Role;
+  /** What is sent beside the field in question; a fresh id each time where the method records. */
+  readonly rest: (id: string) => Record<string, unknown>;
+  readonly fields: Readonly<Record<string, FieldRows>>;
+};
+
+const { recordUserAction, listUserActions, exportUserActions } = UserActivityLedgerService.method;
+const { checkWrite, listParameterChanges, exportParameterChanges } = ParameterChangeAuditorService.method;
+
+const kilobyte = 1024;
+const id = text({ max: 128 });
+const yesOrNo = numbers({ bad: [], good: [true, false], badJson: ['"yes"', "1"] });
+const verdict = numbers({ bad: [3, 99, -1], good: [0, 1, 2], badJson: ['"VERDICT_MAYBE"', "1.5", "{}"] });
+
+const actionFilters = {
+  wallet: wallet({ required: false }),
+  session_id: id,
+  trace_id: id,
+  action_type: actionType({ required: false }),
+  from_time: time,
+  to_time: time,
+};
+const changeFilters = {
+  bot_slug: text({ max: 128 }),
+  param_name: text({ max: 512 }),
+  editor_id: text({ max: 256 }),
+  param_tier: oneOf(["P0", "P1", "P2", "P3"]),
+  verdict,
+  ticket_ref: text({ max: 256 }),
+  from_time: time,
+  to_time: time,
+};
+
+const requests: readonly Request[] = [
+  {
+    method: recordUserAction,
+    role: "bot",
+    rest: goodAction,
+    fields: actionFields,
+  },
+  {
+    method: listUserActions,
+    role: "compliance",
+    rest: () => ({}),
+    fields: { page_size: pageSize, page_token: token, ...actionFilters },
+  },
+  {
+    method: exportUserActions,
+    role: "compliance",
+    rest: () => ({}),
+    fields: { resume_token: token, ...actionFilters },
+  },
+  {
+    method: checkWrite,
+    role: "bot",
+    rest: () => ({ botSlug: "risk.guard", paramName: "limit", editorId: "alice" }),
+    fields: {
+      bot_slug: text({ max: 128, required: true }),
+      param_name: text({ max: 512, required: true }),
+      old_value: anyValue({ max: 256 * kilobyte }),
+      new_value: anyValue({ max: 256 * kilobyte }),
+      editor_id: text({ max: 256, required: true }),
+      ticket_ref: text({ max: 256 }),
+      environment: text({ max: 64 }),
+      write_id: text({ max: 256 }),
+      trace_id: id,
+      changed_at: time,
+      dry_run: yesOrNo,
+      old_value_json: exactJson({ max: 256 * kilobyte, objectsOnly: false }),
+      new_value_json: exactJson({ max: 256 * kilobyte, objectsOnly: false }),
+      break_glass_reason: text({ max: 1024 }),
+    },
+  },
+  {
+    method: listParameterChanges,
+    role: "compliance",
+    rest: () => ({}),
+    // `unconfirmed` is not served yet; that has a test of its own below.
+    fields: {
+      page_size: pageSize,
+      page_token: token,
+      ...changeFilters,
+      unconfirmed: { ...yesOrNo, good: { false: { value: false } } },
+    },
+  },
+  {
+    method: exportParameterChanges,
+    role: "compliance",
+    rest: () => ({}),
+    fields: { resume_token: token, ...changeFilters },
+  },
+  {
+    method: BotConfigService.method.getBotConfig,
+    role: "bot",
+    rest: () => ({ botId: "gov.useractivityledger" }),
+    fields: { bot_id: oneOf(["gov.useractivityledger", "gov.parameterchangeauditor"]) },
+  },
+];
+
+let service: TestService;
+let client: ReturnType<typeof grpcClient>;
+const tokens = new Map<Role, string>();
+beforeAll(async () => {
+  service = await startTestService();
+  client = grpcClient(service.grpcPort);
+  for (const role of ["bot", "compliance"] as const) tokens.set(role, await service.token({ roles: [role] }));
+});
+afterAll(async () => {
+  client.close();
+  await service[Symbol.asyncDispose]();
+});
+
+let count = 0;
+const nextId = () => `event-${++count}`;
+
+function callWith(request: Request, field: DescField, value: Value) {
+  const token = tokens.get(request.role) ?? "";
+  return callGrpc(client, pathOf(request.method), {
+    token,
+    requests: [bytesWith(request.method.input, request.rest(nextId()), field, value)],
+  });
+}
+
+/** The request as JSON with the field set to this text. */
+async function postWith(request: Request, field: DescField, json: string) {
+  const { input, methodKind } = request.method;
+  const rest = request.rest(nextId());
+  delete rest[field.localName];
+  const good = toJsonString(input, create(input, rest), { useProtoFieldName: true });
+  const body = `${good.slice(0, -1)}${good === "{}" ? "" : ","}"${field.name}":${json}}`;
+  const isUnary = methodKind === "unary";
+  const answer = await callHttp(service.httpPort, pathOf(request.method), {
+    token: tokens.get(request.role),
+    headers: { "content-type": isUnary ? "application/json" : "application/connect+json" },
+    body: isUnary ? body : envelope(body),
+  });
+  return readJsonError(String(isUnary ? answer.body : unwrap(answer.body).at(-1)?.message));
+}
+
+async function stored(): Promise<{ actions: number; decisions: number }> {
+  const [row] = await service.database.query<{ actions: number; decisions: number }>(
+    "superuser",
+    "select (select count(*)::int from ledger.user_action) as actions, (select count(*)::int from auditor.parameter_change) as decisions",
+  );
+  return row ?? { actions: 0, decisions: 0 };
+}
+
+describe.each(requests.map((request) => ({ name: request.method.name, request })))("$name", ({ request }) => {
+  const fields = request.method.input.fields;
+
+  test("every field of the request has its rows here", () => {
+    expect(Object.keys(request.fields).sort()).toEqual(fields.map((field) => field.name).sort());
+  });
+
+  test.each(fields)("$name refuses what breaks its bound, and nothing is stored", async (field) => {
+    const rows = request.fields[field.name];
+    const before = await stored();
+    for (const [what, value] of Object.entries(rows?.bad ?? {})) {
+      const answer = await callWith(request, field, value);
+      expect(answer, what).toMatchObject({
+        code: 3,
+        reasons: ["INVALID_FIELD"],
+        fields: [field.name],
+        messages: [],
+      });
+      expectReason("INVALID_FIELD", answer.message);
+    }
+    for (const [what, json] of Object.entries(rows?.badJson ?? {})) {
+      const answer = await postWith(request, field, json);
+      expect(answer, what).toMatchObject({
+        code: "invalid_argument",
+        reasons: ["INVALID_FIELD"],
+        fields: [field.name],
+      });
+    }
+    expect(await stored()).toEqual(before);
+  });
+
+  test.each(fields)("$name takes what is just inside its bound", async (field) => {
+    for (const [what, value] of Object.entries(request.fields[field.name]?.good ?? {})) {
+      const answer = await callWith(request, field, value);
+      expect({ ...answer, messages: answer.messages.length > 0 }, what).toMatchObject({
+        code: 0,
+        messages: true,
+      });
+    }
+  });
+});
+
+test("a time range that ends before it begins is refused", async () => {
+  for (const request of requests.filter(({ fields }) => "from_time" in fields)) {
+    const { input } = request.method;
+    const range = { fromTime: { seconds: 2n }, toTime: { seconds: 1n, nanos: 0 } };
+    const answer = await callGrpc(client, pathOf(request.method), {
+      token: tokens.get(request.role) ?? "",
+      requests: [toBinary(input, create(input, range))],
+    });
+    expect(answer).toMatchObject({ code: 3, fields: ["to_time"] });
+  }
+});
+
+test.each([
+  ["params", recordUserAction, { params: { a: 1 }, paramsJson: '{"a":2}' }, "params_json"],
+  [
+    "old_value",
+    checkWrite,
+    { oldValue: { kind: { case: "numberValue", value: 1 } }, oldValueJson: "2" },
+    "old_value_json",
+  ],
+  [
+    "new_value",
+    checkWrite,
+    { newValue: { kind: { case: "nullValue", value: 0 } }, newValueJson: "{}" },
+    "new_value_json",
+  ],
+])("%s sent twice with different values is refused", async (_, method, both, field) => {
+  const request = requests.find((one) => one.method === method);
+  if (request === undefined) throw new Error("no such request");
+  const { input } = request.method;
+  const bytes = toBinary(input, create(input, { ...request.rest(nextId()), ...both }));
+  const answer = await callGrpc(client, pathOf(method), {
+    token: tokens.get("bot") ?? "",
+    requests: [bytes],
+  });
+  expect(answer).toMatchObject({ code: 3, fields: [field] });
+});
+
+test("a filter of a later version is refused, not passed over", async () => {
+  const request = requests.find((one) => one.method === listParameterChanges);
+  const field = request?.method.input.fields.find(({ name }) => name === "unconfirmed");
+  if (request === undefined || field === undefined) throw new Error("no such field");
+  expect(await callWith(request, field, { value: true })).toMatchObject({
+    code: 12,
+    reasons: ["NOT_SERVED"],
+  });
+});
