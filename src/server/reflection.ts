@@ -1,5 +1,5 @@
 import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { type DescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Health } from "../../gen/ts/grpc/health/v1/health_pb.ts";
 import { ServerReflection, ServerReflectionResponseSchema } from "../../gen/ts/grpc/reflection/v1/reflection_pb.ts";
 import {
@@ -17,21 +17,24 @@ export function reflectionRpcs(): readonly Rpc[] {
   for (const service of services) collect(service.file);
 
   function collect(file: DescFile): void {
-    if (files.has(file.proto.name)) return;
-    files.set(file.proto.name, file);
-    for (const message of file.messages) collectMessage(message, file);
-    for (const type of file.enums) fileOfSymbol.set(type.typeName, file);
-    for (const service of file.services) {
-      fileOfSymbol.set(service.typeName, file);
-      for (const method of service.methods) fileOfSymbol.set(`${service.typeName}.${method.name}`, file);
+    const { proto } = file;
+    if (files.has(proto.name)) return;
+    files.set(proto.name, file);
+    const add = (symbol: string) => fileOfSymbol.set(symbol, file);
+    for (const message of proto.messageType) collectMessage(message, proto.package, add);
+    for (const type of proto.enumType) add(`${proto.package}.${type.name}`);
+    for (const service of proto.service) {
+      add(`${proto.package}.${service.name}`);
+      for (const method of service.method) add(`${proto.package}.${service.name}.${method.name}`);
     }
     for (const dependency of file.dependencies) collect(dependency);
   }
 
-  function collectMessage(message: DescFile["messages"][number], file: DescFile): void {
-    fileOfSymbol.set(message.typeName, file);
-    for (const nested of message.nestedMessages) collectMessage(nested, file);
-    for (const nested of message.nestedEnums) fileOfSymbol.set(nested.typeName, file);
+  function collectMessage(message: DescriptorProto, scope: string, add: (symbol: string) => void): void {
+    const name = `${scope}.${message.name}`;
+    add(name);
+    for (const nested of message.nestedType) collectMessage(nested, name, add);
+    for (const nested of message.enumType) add(`${name}.${nested.name}`);
   }
 
   /** The file and everything it imports, dependencies first: some tools do not ask again. */

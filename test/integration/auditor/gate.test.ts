@@ -14,7 +14,9 @@ import { enforce, exampleTiers, type WriteInit, write } from "./writes.ts";
 const running = new AsyncDisposableStack();
 afterAll(() => running.disposeAsync());
 
-async function auditorWith(config: string): Promise<{ configStore: AuditorClient; compliance: AuditorClient }> {
+async function auditorWith(
+  config: string,
+): Promise<{ configStore: AuditorClient; compliance: AuditorClient }> {
   const service = running.use(await startTestService({ config }));
   return {
     configStore: await auditorAs(service, "config-store"),
@@ -51,11 +53,20 @@ describe("in enforce", () => {
   ])("%s change without a ticket is rejected, and recorded as rejected", async (what, more, paramTier) => {
     const answer = await configStore.checkWrite(write("x", { ...more, traceId: what }));
     expect(answer).toMatchObject({ ...ticketRequired, allowed: false, mode: Mode.ENFORCE, paramTier });
-    expect(answer.report).toMatchObject({ eventType: "AUDIT_TICKET_REQUIRED", verdict: "REJECT", mode: "ENFORCE", paramTier });
+    expect(answer.report).toMatchObject({
+      eventType: "AUDIT_TICKET_REQUIRED",
+      verdict: "REJECT",
+      mode: "ENFORCE",
+      paramTier,
+    });
     expect(answer.report?.ticketRef).toBeUndefined();
     const { changes } = await compliance.listParameterChanges({ pageSize: 1 });
     expect(changes).toMatchObject([
-      { allowed: false, reasonCode: "AUDIT_TICKET_REQUIRED", report: { decisionId: answer.decisionId, traceId: what } },
+      {
+        allowed: false,
+        reasonCode: "AUDIT_TICKET_REQUIRED",
+        report: { decisionId: answer.decisionId, traceId: what },
+      },
     ]);
   });
 
@@ -66,12 +77,22 @@ describe("in enforce", () => {
     ["a P2 with a ticket", { ticketRef: "PTRD-2" }, "P2", TicketStatus.PRESENT],
   ])("%s is allowed", async (_, more, paramTier, ticketStatus) => {
     const answer = await configStore.checkWrite(write("edge", more));
-    expect(answer).toMatchObject({ allowed: true, verdict: Verdict.ALLOW, mode: Mode.ENFORCE, paramTier, ticketStatus });
-    expect(answer).toMatchObject({ reasonCode: "PARAM_CHANGED", report: { eventType: "PARAM_CHANGED", verdict: "ALLOW" } });
+    expect(answer).toMatchObject({
+      allowed: true,
+      verdict: Verdict.ALLOW,
+      mode: Mode.ENFORCE,
+      paramTier,
+      ticketStatus,
+    });
+    expect(answer).toMatchObject({
+      reasonCode: "PARAM_CHANGED",
+      report: { eventType: "PARAM_CHANGED", verdict: "ALLOW" },
+    });
   });
 
   test("a dry run says what would happen and records nothing", async () => {
-    const count = async () => (await readExport(compliance.exportParameterChanges({}))).trailer.throughPosition;
+    const count = async () =>
+      (await readExport(compliance.exportParameterChanges({}))).trailer.throughPosition;
     const before = await count();
     const dry = await configStore.checkWrite(
       write("x", { ...positionCap, dryRun: true, writeId: "dry", oldValueJson: "1", newValueJson: "2" }),
@@ -86,8 +107,13 @@ describe("in enforce", () => {
     });
     expect(dry.report).toBeUndefined();
     expect(await count()).toBe(before);
-    const real = await configStore.checkWrite(write("x", { ...positionCap, writeId: "dry", newValueJson: "3" }));
-    expect(real, "and its write_id is not used up").toMatchObject({ replayed: false, durability: Durability.DURABLE });
+    const real = await configStore.checkWrite(
+      write("x", { ...positionCap, writeId: "dry", newValueJson: "3" }),
+    );
+    expect(real, "and its write_id is not used up").toMatchObject({
+      replayed: false,
+      durability: Durability.DURABLE,
+    });
   });
 });
 
@@ -127,24 +153,31 @@ test("writes towards stopping are never behind a ticket, undoing them is (R7)", 
   const { configStore } = await auditorWith(`${enforce}
 stopping: ["risk.killswitch.*=true", "risk.*.max_position_pusd=0", "*.halt_requests"]
 `);
-  const isAllowed = async (more: Partial<WriteInit>) => (await configStore.checkWrite(write("x", more))).allowed;
+  const isAllowed = async (more: Partial<WriteInit>) =>
+    (await configStore.checkWrite(write("x", more))).allowed;
   const number = (value: number): WriteInit["newValue"] => ({ kind: { case: "numberValue", value } });
   expect(await isAllowed({ ...killSwitch, newValueJson: "true" })).toBe(true);
-  expect(await isAllowed({ botSlug: "RISK.kill-switch", paramName: "armed", newValueJson: "true" })).toBe(true);
+  expect(await isAllowed({ botSlug: "RISK.kill-switch", paramName: "armed", newValueJson: "true" })).toBe(
+    true,
+  );
   expect(await isAllowed({ ...killSwitch, newValueJson: "false" })).toBe(false);
   expect(await isAllowed(killSwitch), "removing it").toBe(false);
   expect(await isAllowed({ ...positionCap, newValue: number(0) })).toBe(true);
   expect(await isAllowed({ ...positionCap, newValueJson: "0.00" })).toBe(true);
   expect(await isAllowed({ ...positionCap, newValue: number(0.01) })).toBe(false);
-  expect(await isAllowed({ botSlug: "risk.killswitch", paramName: "halt_requests", newValueJson: "17" })).toBe(true);
+  expect(
+    await isAllowed({ botSlug: "risk.killswitch", paramName: "halt_requests", newValueJson: "17" }),
+  ).toBe(true);
 });
 
 test("a nested value is compared member by member, by value and to the digit", async () => {
   const { configStore } = await auditorWith("");
   const { diff } = await configStore.checkWrite(
     write("limits", {
-      oldValueJson: '{"a":{"max":1.0,"min":[1,2,3]},"b/c~d":9007199254740993,"gone":null,"same":1e2,"__proto__":1}',
-      newValueJson: '{"a":{"max":1,"min":[1,5]},"b/c~d":9007199254740992,"new":{"x":0.10},"same":100,"__proto__":2}',
+      oldValueJson:
+        '{"a":{"max":1.0,"min":[1,2,3]},"b/c~d":9007199254740993,"gone":null,"same":1e2,"__proto__":1}',
+      newValueJson:
+        '{"a":{"max":1,"min":[1,5]},"b/c~d":9007199254740992,"new":{"x":0.10},"same":100,"__proto__":2}',
     }),
   );
   const { CHANGED, REMOVED, ADDED } = FieldChangeKind;
@@ -161,7 +194,9 @@ test("a nested value is compared member by member, by value and to the digit", a
 test("a diff of very many changes is cut, says by how many, and the values are whole", async () => {
   const { configStore } = await auditorWith("");
   const list = (offset: number) => JSON.stringify(Array.from({ length: 1_500 }, (_, i) => i + offset));
-  const answer = await configStore.checkWrite(write("many", { oldValueJson: list(0), newValueJson: list(1) }));
+  const answer = await configStore.checkWrite(
+    write("many", { oldValueJson: list(0), newValueJson: list(1) }),
+  );
   expect([answer.diff.length, answer.diffOmitted]).toEqual([1000, 500]);
   expect(answer.report?.newValueJson).toBe(list(1));
 });
