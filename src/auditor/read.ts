@@ -49,20 +49,30 @@ type Row = {
   policy_version: string;
 };
 
-const columns = `c.epoch, c.xid::text as xid, c.ord, e.position::text as position, c.record_id,
+/**
+ * Asked for each row by the log's index, as a join would read the whole log for every page. Below the
+ * horizon each record has its position; a record read by its id may not have one yet.
+ */
+const position = `select e.position from log.entry e
+  where e.epoch = c.epoch and e.xid = c.xid and e.ord = c.ord and e.source = 'c'`;
+
+const columns = `c.epoch, c.xid::text as xid, c.ord, (${position})::text as position, c.record_id,
   (extract(epoch from c.accepted_at) * 1000000)::bigint::text as accepted_micros, c.bot_slug, c.param_name,
   c.old_value_json, c.new_value_json, c.inexact_json, c.editor_id, c.ticket_ref, c.environment, c.write_id,
   c.trace_id, c.changed_at_ns::text as changed_at_ns, c.recorded_by, c.allowed, c.verdict, c.mode, c.param_tier,
   c.ticket_status, c.reason_code, c.policy_version`;
 
 /** The decision that a subject's write_id led to, placed or not. */
-export async function readDecision(pool: pg.Pool, subject: string, writeId: string): Promise<DecisionAt | undefined> {
+export async function readDecision(
+  pool: pg.Pool,
+  subject: string,
+  writeId: string,
+): Promise<DecisionAt | undefined> {
   const rows = await read<Row>(pool, {
     name: "auditor.readDecision",
     text: `select ${columns}
            from auditor.write_key k
            join auditor.parameter_change c on c.accepted_at = k.accepted_at and c.record_id = k.record_id
-           left join log.entry e on e.epoch = c.epoch and e.xid = c.xid and e.ord = c.ord and e.source = 'c'
            where k.subject = $1 and k.write_id = $2`,
     values: [subject, writeId],
   });
@@ -85,8 +95,7 @@ export async function readDecisions(
     .acceptedBetween(filters.fromMicros, filters.toMicros);
   const text = query.text({
     columns,
-    from: `auditor.parameter_change c
-      join log.entry e on e.epoch = c.epoch and e.xid = c.xid and e.ord = c.ord and e.source = 'c'`,
+    from: "auditor.parameter_change c",
     bytes: "coalesce(octet_length(c.old_value_json), 0) + coalesce(octet_length(c.new_value_json), 0)",
   });
   const rows = await read<Row & { page_bytes: number }>(pool, { text, values: query.values });

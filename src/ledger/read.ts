@@ -1,8 +1,8 @@
 import type pg from "pg";
 import { read } from "../db/read.ts";
+import { pointersOf } from "../exact/pointers.ts";
 import { type FoundPage, type Page, PageQuery } from "../log/pageQuery.ts";
 import type { Place } from "../log/place.ts";
-import { pointersOf } from "../exact/pointers.ts";
 import type { RecordedAction } from "./report.ts";
 
 /** Which actions a reader asks for; null does not restrict. */
@@ -40,7 +40,14 @@ type Row = {
   session_seq: string | null;
 };
 
-const columns = `a.epoch, a.xid::text as xid, a.ord, e.position::text as position, a.record_id,
+/**
+ * Asked for each row by the log's index, as a join would read the whole log for every page. Below the
+ * horizon each record has its position; a record read by its id may not have one yet.
+ */
+const position = `select e.position from log.entry e
+  where e.epoch = a.epoch and e.xid = a.xid and e.ord = a.ord and e.source = 'a'`;
+
+const columns = `a.epoch, a.xid::text as xid, a.ord, (${position})::text as position, a.record_id,
   (extract(epoch from a.accepted_at) * 1000000)::bigint::text as accepted_micros,
   a.retained_until - date '1970-01-01' as retained_until, a.event_id, a.wallet, a.session_id,
   a.action_type, a.recorded_by, a.trace_id, a.params_json, a.inexact_json,
@@ -54,7 +61,6 @@ export async function readAction(pool: pg.Pool, eventId: string): Promise<Action
            from ledger.event_key k
            join ledger.user_action a
              on a.accepted_at = k.accepted_at and a.epoch = k.epoch and a.xid = k.xid and a.ord = k.ord
-           left join log.entry e on e.epoch = a.epoch and e.xid = a.xid and e.ord = a.ord and e.source = 'a'
            where k.event_id = $1`,
     values: [eventId],
   });
@@ -75,8 +81,7 @@ export async function readActions(
     .acceptedBetween(filters.fromMicros, filters.toMicros);
   const text = query.text({
     columns,
-    from: `ledger.user_action a
-      join log.entry e on e.epoch = a.epoch and e.xid = a.xid and e.ord = a.ord and e.source = 'a'`,
+    from: "ledger.user_action a",
     bytes: "coalesce(octet_length(a.params_json), 0)",
   });
   const rows = await read<Row & { page_bytes: number }>(pool, { text, values: query.values });

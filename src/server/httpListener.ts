@@ -77,6 +77,8 @@ export async function listenHttp(options: {
     maxHeaderSize: options.limits.httpHeaderMaxBytes,
     requestTimeout: options.limits.httpRequestTimeoutMs,
     headersTimeout: options.limits.httpRequestTimeoutMs,
+    // Node looks after both only this often, every 30 s if not told otherwise.
+    connectionsCheckingInterval: Math.ceil(options.limits.httpRequestTimeoutMs / 4),
   };
   const server =
     options.tls === undefined

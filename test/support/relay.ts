@@ -22,7 +22,7 @@ export async function startRelay(target: number, bytes: number, then: "cut" | "h
   const server = net.createServer((client) => {
     const upstream = net.connect(target, "127.0.0.1");
     const isFirst = connections++ === 0;
-    let left = isFirst ? bytes : Number.POSITIVE_INFINITY;
+    let left = isFirst ? Math.ceil(bytes) : Number.POSITIVE_INFINITY;
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],

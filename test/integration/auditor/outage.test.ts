@@ -50,7 +50,7 @@ async function recordedAgain(): Promise<number> {
 describe.each<[string, () => void]>([
   ["is cut off and refuses connections", () => proxy.cut()],
   ["is there and says nothing", () => proxy.freeze()],
-])("while Postgres %s", (_, breakIt) => {
+])("while Postgres %s", (how, breakIt) => {
   test("every verdict comes within 500 ms, says that it is not recorded, and is the right one", async () => {
     breakIt();
     const p0 = write("armed", { botSlug: "risk.killswitch", oldValueJson: "true", newValueJson: "false" });
@@ -72,9 +72,7 @@ describe.each<[string, () => void]>([
 
   test("50 callers at once are all answered within 500 ms", async () => {
     breakIt();
-    const calls = Array.from({ length: 50 }, (_unused, n) =>
-      timed(write(`crowd_${n}`, { writeId: `crowd_${n}` })),
-    );
+    const calls = Array.from({ length: 50 }, (_, n) => timed(write(`crowd_${n}`, { writeId: `crowd_${n}` })));
     for (const { answer, tookMs } of await Promise.all(calls)) {
       expect(answer).toMatchObject({ allowed: true, durability: Durability.NOT_RECORDED, replayed: false });
       expect(tookMs).toBeLessThan(500);
@@ -100,7 +98,7 @@ describe.each<[string, () => void]>([
 
   test("decisions are recorded again soon after it is back, and a retry finds what became of the first try", async () => {
     breakIt();
-    const retried = write("retried", { writeId: `retried ${_}`, newValueJson: "1" });
+    const retried = write("retried", { writeId: `retried: ${how}`, newValueJson: "1" });
     const lost = await configStore.checkWrite(retried);
     expect(lost.durability).toBe(Durability.NOT_RECORDED);
     proxy.mend();

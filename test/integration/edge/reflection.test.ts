@@ -1,4 +1,4 @@
-import { create, createFileRegistry, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import {
   type FileDescriptorProto,
   FileDescriptorProtoSchema,
@@ -9,7 +9,6 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   ServerReflection,
-  type ServerReflectionRequestSchema,
   type ServerReflectionResponse,
 } from "../../../gen/ts/grpc/reflection/v1/reflection_pb.ts";
 import {
@@ -26,7 +25,13 @@ beforeAll(async () => {
 afterAll(() => service[Symbol.asyncDispose]());
 
 /** Both versions ask and answer in the same words. */
-type Question = NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]>;
+type Question =
+  | { readonly case: "listServices" | "fileByFilename" | "fileContainingSymbol"; readonly value: string }
+  | {
+      readonly case: "fileContainingExtension";
+      readonly value: { readonly containingType: string; readonly extensionNumber: number };
+    }
+  | { readonly case: undefined };
 type Answer = (ServerReflectionResponse | ServerReflectionResponseAlpha)["messageResponse"];
 
 async function* once(question: Question) {
@@ -46,7 +51,7 @@ const transport = () => createGrpcTransport({ baseUrl: `http://127.0.0.1:${servi
 const versions = {
   v1: (question: Question) =>
     only(createClient(ServerReflection, transport()).serverReflectionInfo(once(question))),
-  v1alpha: (question: QuestionAlpha) =>
+  v1alpha: (question: Question) =>
     only(createClient(ServerReflectionAlpha, transport()).serverReflectionInfo(once(question))),
 };
 
