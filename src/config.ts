@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type ConfigFile, type ConfigFileKeys, loadConfigFile } from "./configFile.ts";
 import { isLoopback, type ListenAddress, parseAddress } from "./server/address.ts";
+import { loadTls, type TlsFiles } from "./server/tls.ts";
 import { StartupError } from "./startupError.ts";
 
 /** Everything that can be set, checked. Units are in the names. */
@@ -12,7 +12,7 @@ export type Config = {
   readonly dataDir: string;
   readonly grpcAddress: ListenAddress;
   readonly httpAddress: ListenAddress;
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer; readonly clientCa: Buffer | undefined } | undefined;
+  readonly tls: TlsFiles | undefined;
   readonly auth:
     | { readonly kind: "development" }
     | { readonly kind: "jwks"; readonly jwks: string; readonly issuer: string; readonly audience: string };
@@ -73,7 +73,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     dataDir: dataDir(env),
     grpcAddress,
     httpAddress,
-    tls: tlsSettings(env),
+    tls: loadTls(env),
     auth,
     scrubKeyFile: env.GOVERNANCE_SCRUB_KEY_FILE || undefined,
     file: values,
@@ -118,23 +118,4 @@ function authSettings(env: NodeJS.ProcessEnv): Config["auth"] {
     throw new StartupError("GOVERNANCE_JWKS, GOVERNANCE_JWT_ISSUER and GOVERNANCE_JWT_AUDIENCE: set all three, or none for the development key");
   }
   return { kind: "jwks", jwks, issuer, audience };
-}
-
-function tlsSettings(env: NodeJS.ProcessEnv): Config["tls"] {
-  const { GOVERNANCE_TLS_CERT: cert, GOVERNANCE_TLS_KEY: key, GOVERNANCE_TLS_CLIENT_CA: clientCa } = env;
-  if (!cert && !key && !clientCa) return undefined;
-  if (!cert || !key) throw new StartupError("GOVERNANCE_TLS_CERT and GOVERNANCE_TLS_KEY: TLS needs both");
-  return {
-    cert: readSettingFile("GOVERNANCE_TLS_CERT", cert),
-    key: readSettingFile("GOVERNANCE_TLS_KEY", key),
-    clientCa: clientCa ? readSettingFile("GOVERNANCE_TLS_CLIENT_CA", clientCa) : undefined,
-  };
-}
-
-function readSettingFile(setting: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch {
-    throw new StartupError(`${setting}: ${path} cannot be read`);
-  }
 }

@@ -11,10 +11,10 @@ import { isReasonCode, userMessages } from "../reasonCodes.ts";
 import type { CallContext } from "../server/call.ts";
 import { Failure } from "../server/failure.ts";
 import type { DecisionOutcome, DecisionRow } from "./append.ts";
+import type { AuditorDependencies } from "./dependencies.ts";
 import { decide, type Policy } from "./policy.ts";
 import { readDecision } from "./read.ts";
 import { diffOf, operationsReport, type RecordedDecision, wireTicketStatus } from "./report.ts";
-import type { AuditorDependencies } from "./service.ts";
 import { parseWrite, type Write } from "./write.ts";
 
 /** Of the 500 ms a caller waits, the server uses this; then the verdict is given, recorded or not (R20). */
@@ -41,7 +41,9 @@ export function createCheckWrite(dependencies: AuditorDependencies) {
         const reading = readDecision(dependencies.pool, row.recordedBy, write.writeId ?? "");
         const first = await inTime(reading, untilMs - clock.monotonicMs(), dependencies);
         // Purged since, or not to be read now: the same content gets the verdict of the policy in force.
-        return answer(first ?? recordedAs({ ...row, recordId: outcome.recordId }), Durability.DURABLE, { replayed: true });
+        return answer(first ?? recordedAs({ ...row, recordId: outcome.recordId }), Durability.DURABLE, {
+          replayed: true,
+        });
       }
       case "recorded":
         return answer(recordedAs(row), Durability.DURABLE, {});
@@ -81,7 +83,10 @@ function decisionRow(
 }
 
 /** Appends the decision to the journal; counted and placed in the log even when its caller left earlier. */
-async function record(row: DecisionRow, dependencies: AuditorDependencies): Promise<DecisionOutcome | undefined> {
+async function record(
+  row: DecisionRow,
+  dependencies: AuditorDependencies,
+): Promise<DecisionOutcome | undefined> {
   const orderKey = `${row.write.botKey}.${row.write.paramKey}`;
   const [outcome] = await dependencies.journal.append(orderKey, [row]);
   if (outcome?.kind === "recorded") {
@@ -92,7 +97,11 @@ async function record(row: DecisionRow, dependencies: AuditorDependencies): Prom
 }
 
 /** What the store answers, or undefined when it is away or takes longer: the gate never waits for it. */
-async function inTime<T>(answer: Promise<T>, withinMs: number, dependencies: AuditorDependencies): Promise<T | undefined> {
+async function inTime<T>(
+  answer: Promise<T>,
+  withinMs: number,
+  dependencies: AuditorDependencies,
+): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, Math.max(0, withinMs), undefined);
@@ -100,7 +109,8 @@ async function inTime<T>(answer: Promise<T>, withinMs: number, dependencies: Aud
   try {
     return await Promise.race([answer, late]);
   } catch (cause) {
-    const isAway = cause instanceof StoreUnavailable || (cause instanceof Failure && cause.reason === "STORE_UNAVAILABLE");
+    const isAway =
+      cause instanceof StoreUnavailable || (cause instanceof Failure && cause.reason === "STORE_UNAVAILABLE");
     if (!isAway) dependencies.log.error({ err: cause }, "a decision could not be recorded or read");
     return undefined;
   } finally {

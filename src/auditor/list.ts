@@ -10,10 +10,10 @@ import { createTokens } from "../log/token.ts";
 import { pageSize } from "../server/bounds.ts";
 import type { CallContext } from "../server/call.ts";
 import { Failure } from "../server/failure.ts";
+import type { AuditorDependencies } from "./dependencies.ts";
 import { parseFilters } from "./filters.ts";
 import { type DecisionAt, readDecisions } from "./read.ts";
 import { diffOf, operationsReport, wireTicketStatus } from "./report.ts";
-import type { AuditorDependencies } from "./service.ts";
 
 const methodName = "ParameterChangeAuditorService/ListParameterChanges";
 
@@ -21,9 +21,13 @@ const methodName = "ParameterChangeAuditorService/ListParameterChanges";
 export function createDecisionList(dependencies: AuditorDependencies) {
   const tokens = createTokens<Place>(dependencies.key, methodName, isPlace);
 
-  return async (request: ListParameterChangesRequest, context: CallContext): Promise<ListParameterChangesResponse> => {
+  return async (
+    request: ListParameterChangesRequest,
+    context: CallContext,
+  ): Promise<ListParameterChangesResponse> => {
     const limit = pageSize("page_size", request.pageSize);
-    if (request.unconfirmed) throw new Failure("NOT_SERVED", "unconfirmed: writes cannot be confirmed in this version");
+    if (request.unconfirmed)
+      throw new Failure("NOT_SERVED", "unconfirmed: writes cannot be confirmed in this version");
     const filters = parseFilters(request);
     const text = textOfFilters(filters);
     const after = request.pageToken === "" ? undefined : tokens.open("page_token", request.pageToken, text);

@@ -62,8 +62,12 @@ export function operationsReport(record: RecordedDecision): OperationsReport {
     eventType: eventType(record),
     auditedBot: record.botSlug,
     paramName: record.paramName,
-    ...(record.oldText === null ? {} : { oldValue: exactToValue(record.oldText), oldValueJson: record.oldText }),
-    ...(record.newText === null ? {} : { newValue: exactToValue(record.newText), newValueJson: record.newText }),
+    ...(record.oldText === null
+      ? {}
+      : { oldValue: exactToValue(record.oldText), oldValueJson: record.oldText }),
+    ...(record.newText === null
+      ? {}
+      : { newValue: exactToValue(record.newText), newValueJson: record.newText }),
     editorId: record.editorId,
     ...(record.ticketRef === null ? {} : { ticketRef: record.ticketRef }),
     paramTier: record.tier,
@@ -108,7 +112,11 @@ export function operationsLine(record: RecordedDecision): string {
 
 /** What differs between the old and the new value, path by path (spec 002 §9). */
 export function diffOf(record: RecordedDecision): { diff: FieldChange[]; diffOmitted: number } {
-  const { changes, omitted } = diffExact(record.oldText ?? undefined, record.newText ?? undefined, diffMaxChanges);
+  const { changes, omitted } = diffExact(
+    record.oldText ?? undefined,
+    record.newText ?? undefined,
+    diffMaxChanges,
+  );
   return { diff: changes.map(fieldChange), diffOmitted: omitted };
 }
 

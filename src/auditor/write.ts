@@ -78,7 +78,10 @@ function parseValue(
 ): { value: ExactJson | null; inexact: readonly string[] } {
   if (text !== undefined) {
     const exact = acceptJson(`${field}_json`, scanJson(text, valueLimits)).value;
-    if (value !== undefined && !sameAsDoubles(exact, acceptJson(field, valueToExact(value, valueLimits)).value)) {
+    if (
+      value !== undefined &&
+      !sameAsDoubles(exact, acceptJson(field, valueToExact(value, valueLimits)).value)
+    ) {
       throw invalidField(`${field}_json`, `is not the same value as ${field}; send one of them`);
     }
     return { value: exact, inexact: [] };

@@ -33,10 +33,7 @@ export async function migrate(admin: Connection, serviceRole: string): Promise<r
     await client.query("select pg_advisory_lock($1)", [migrationLock]);
     const done = await appliedMigrations(client);
     const known = migrations();
-    const newer = done.find((name) => !known.some((migration) => migration.name === name));
-    if (newer !== undefined) {
-      throw new StartupError(`the database was migrated by a newer version (${newer}); run that version, or a newer one`);
-    }
+    refuseNewer(done);
     const ran: string[] = [];
     for (const migration of known) {
       if (done.includes(migration.name)) continue;
@@ -54,6 +51,15 @@ export async function migrate(admin: Connection, serviceRole: string): Promise<r
     throw new StartupError(`DATABASE_ADMIN_URL: migrating failed (${sqlState(cause) ?? "no code"}): ${message}`, { cause });
   } finally {
     await client.end();
+  }
+}
+
+/** Throws a StartupError when a migration was applied that this version does not know. */
+export function refuseNewer(applied: readonly string[]): void {
+  const known = migrations();
+  const newer = applied.find((name) => !known.some((migration) => migration.name === name));
+  if (newer !== undefined) {
+    throw new StartupError(`the database was migrated by a newer version (${newer}); run that version, or a newer one`);
   }
 }
 

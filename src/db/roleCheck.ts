@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { StartupError } from "../startupError.ts";
-import { migrations } from "./migrate.ts";
+import { migrations, refuseNewer } from "./migrate.ts";
 
 /**
  * Refuses to serve with a database role that could rewrite history, or a schema of another version.
@@ -25,6 +25,7 @@ export async function checkServiceRole(pool: pg.Pool): Promise<void> {
       `DATABASE_URL: the database lacks migration ${missing.name}; set DATABASE_ADMIN_URL, or run: governance migrate`,
     );
   }
+  refuseNewer(applied.map((row) => row.name));
   const { rows } = await pool.query<{ role: string; can: string[] }>(rewritable);
   const row = rows[0];
   if (row !== undefined && row.can.length > 0) {

@@ -55,7 +55,10 @@ export function parseAction(fields: ActionFields, path: string): Action {
 /** An action type, known or not (R8). */
 export function requiredActionType(field: string, value: string): string {
   if (!actionTypePattern.test(value)) {
-    throw invalidField(field, "must be upper case letters, digits and _, 1 to 64 of them, e.g. STRATEGY_START");
+    throw invalidField(
+      field,
+      "must be upper case letters, digits and _, 1 to 64 of them, e.g. STRATEGY_START",
+    );
   }
   return value;
 }

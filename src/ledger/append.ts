@@ -40,11 +40,21 @@ const statement = {
            $14::bigint[], $15::text[], $16::text[], $17::bigint[], $18::bigint[])`,
 };
 
-type Answer = { index: number; same_content: boolean; first_record_id: string; first_accepted_micros: string };
+type Answer = {
+  index: number;
+  same_content: boolean;
+  first_record_id: string;
+  first_accepted_micros: string;
+};
 
 /** Records a batch in one statement, which is its own transaction (R9). */
-export async function appendActions(client: pg.Client, rows: readonly ActionRow[]): Promise<readonly AppendOutcome[]> {
-  const bookmarks = rows.flatMap((row) => (row.bookmark ? [{ ...row.bookmark, subject: row.recordedBy }] : []));
+export async function appendActions(
+  client: pg.Client,
+  rows: readonly ActionRow[],
+): Promise<readonly AppendOutcome[]> {
+  const bookmarks = rows.flatMap((row) =>
+    row.bookmark ? [{ ...row.bookmark, subject: row.recordedBy }] : [],
+  );
   const values = [
     textArray(rows.map((row) => row.action.eventId)),
     byteaArray(rows.map((row) => row.contentHash)),
@@ -57,7 +67,9 @@ export async function appendActions(client: pg.Client, rows: readonly ActionRow[
     textArray(rows.map((row) => row.recordedBy)),
     textArray(rows.map((row) => row.action.traceId)),
     textArray(rows.map((row) => row.action.params?.text ?? null)),
-    textArray(rows.map((row) => (row.action.inexact.length === 0 ? null : JSON.stringify(row.action.inexact)))),
+    textArray(
+      rows.map((row) => (row.action.inexact.length === 0 ? null : JSON.stringify(row.action.inexact))),
+    ),
     int8Array(rows.map((row) => row.action.occurredAtNs)),
     int8Array(rows.map((row) => row.action.sessionSeq)),
     textArray(bookmarks.map((bookmark) => bookmark.subject)),
@@ -69,7 +81,11 @@ export async function appendActions(client: pg.Client, rows: readonly ActionRow[
   const outcomes: AppendOutcome[] = new Array(rows.length).fill(recorded);
   for (const answer of answers) {
     outcomes[answer.index] = answer.same_content
-      ? { kind: "duplicate", recordId: answer.first_record_id, acceptedMicros: Number(answer.first_accepted_micros) }
+      ? {
+          kind: "duplicate",
+          recordId: answer.first_record_id,
+          acceptedMicros: Number(answer.first_accepted_micros),
+        }
       : { kind: "conflict" };
   }
   return outcomes;

@@ -7,10 +7,10 @@ import { type ExportState, exportStream, isExportState } from "../log/exportStre
 import { textOfFilters } from "../log/filters.ts";
 import { createTokens } from "../log/token.ts";
 import type { CallContext } from "../server/call.ts";
+import type { LedgerDependencies } from "./dependencies.ts";
 import { parseFilters } from "./filters.ts";
 import { type ActionAt, readActions } from "./read.ts";
 import { settlementLine } from "./report.ts";
-import type { LedgerDependencies } from "./service.ts";
 
 const methodName = "UserActivityLedgerService/ExportUserActions";
 
@@ -24,7 +24,8 @@ export function createActionExport(dependencies: LedgerDependencies) {
   ): AsyncGenerator<ExportUserActionsResponse> {
     const filters = parseFilters(request);
     const text = textOfFilters(filters);
-    const resume = request.resumeToken === "" ? undefined : tokens.open("resume_token", request.resumeToken, text);
+    const resume =
+      request.resumeToken === "" ? undefined : tokens.open("resume_token", request.resumeToken, text);
     await dependencies.accessLog.allowed(context, methodName, text);
 
     const parts = exportStream<ActionAt>({

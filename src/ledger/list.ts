@@ -11,10 +11,10 @@ import { pageSize } from "../server/bounds.ts";
 import type { CallContext } from "../server/call.ts";
 import { Failure } from "../server/failure.ts";
 import { timestampOfMicros } from "../time.ts";
+import type { LedgerDependencies } from "./dependencies.ts";
 import { parseFilters } from "./filters.ts";
 import { type ActionAt, type ActionFilters, readActions } from "./read.ts";
 import { settlementReport } from "./report.ts";
-import type { LedgerDependencies } from "./service.ts";
 import { summaryOf } from "./summary.ts";
 
 const methodName = "UserActivityLedgerService/ListUserActions";

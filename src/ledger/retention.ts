@@ -12,7 +12,8 @@ export function retainedUntilDay(acceptedMicros: number, retainDays: number): nu
   const day = Math.floor(acceptedMicros / 1000 / dayMs);
   if (day !== cached.day || retainDays !== cached.retainDays) {
     const date = new Date(day * dayMs);
-    const sevenYears = Date.UTC(date.getUTCFullYear() + yearsKept, date.getUTCMonth(), date.getUTCDate()) / dayMs;
+    const sevenYears =
+      Date.UTC(date.getUTCFullYear() + yearsKept, date.getUTCMonth(), date.getUTCDate()) / dayMs;
     const counted = day + Math.max(retainDays, retainDaysFloor);
     cached = { day, retainDays, until: Math.max(sevenYears, counted) };
   }

@@ -15,7 +15,8 @@ import { Failure, invalidField } from "../server/failure.ts";
 import { inOrder } from "../server/inOrder.ts";
 import { idMaxBytes, parseAction } from "./action.ts";
 import type { ActionRow, AppendOutcome } from "./append.ts";
-import { actionRow, conflict, type LedgerDependencies, store } from "./service.ts";
+import type { LedgerDependencies } from "./dependencies.ts";
+import { actionRow, conflict, store } from "./storeActions.ts";
 
 const batchMaxActions = 1000;
 
@@ -46,7 +47,8 @@ export function createActionStream(dependencies: LedgerDependencies) {
         message: { case: "opened", value: { lastOffset: told } },
       });
       const stream: Stream = { subject, streamId, expected: told + 1n, bookmark: told };
-      const recordNext = (request: StreamUserActionsRequest) => record(batchOf(request), stream, dependencies);
+      const recordNext = (request: StreamUserActionsRequest) =>
+        record(batchOf(request), stream, dependencies);
       const batches = { [Symbol.asyncIterator]: () => incoming };
       yield* inOrder(batches, recordNext, { underWay: batchesUnderWay, stop: producer.superseded });
     } finally {
@@ -73,7 +75,8 @@ function openedStream(first: IteratorResult<StreamUserActionsRequest>): string {
 }
 
 function batchOf(request: StreamUserActionsRequest): UserActionBatch {
-  if (request.message.case !== "batch") throw invalidField("batch", "is required: only the first message opens");
+  if (request.message.case !== "batch")
+    throw invalidField("batch", "is required: only the first message opens");
   const batch = request.message.value;
   if (batch.firstOffset < 1n || batch.firstOffset > maxFirstOffset) {
     throw invalidField("batch.first_offset", `must be 1 to ${maxFirstOffset}`);
@@ -84,7 +87,11 @@ function batchOf(request: StreamUserActionsRequest): UserActionBatch {
   return batch;
 }
 
-async function lastOffset(dependencies: LedgerDependencies, subject: string, streamId: string): Promise<bigint> {
+async function lastOffset(
+  dependencies: LedgerDependencies,
+  subject: string,
+  streamId: string,
+): Promise<bigint> {
   const [row] = await read<{ last_offset: string }>(dependencies.pool, {
     name: "ledger.lastOffset",
     text: "select last_offset::text as last_offset from ledger.producer where subject = $1 and stream_id = $2",
@@ -131,7 +138,8 @@ async function record(
     for (const [index, outcome] of outcomes.entries()) {
       const row = rows[index];
       const offset = offsets[index];
-      if (row === undefined || offset === undefined) throw new Error("the journal answered for rows it was not given");
+      if (row === undefined || offset === undefined)
+        throw new Error("the journal answered for rows it was not given");
       if (outcome.kind === "recorded") {
         dependencies.onRecorded(row.action.actionType);
         recorded = true;
@@ -159,7 +167,11 @@ async function record(
 
 function notRecorded(offset: bigint, row: ActionRow, outcome: AppendOutcome): StreamEventResult {
   if (outcome.kind === "conflict") return refused(offset, row.action.eventId, conflict(row.action.eventId));
-  return create(StreamEventResultSchema, { offset, eventId: row.action.eventId, outcome: RecordOutcome.DUPLICATE });
+  return create(StreamEventResultSchema, {
+    offset,
+    eventId: row.action.eventId,
+    outcome: RecordOutcome.DUPLICATE,
+  });
 }
 
 function refused(offset: bigint, eventId: string, failure: Failure): StreamEventResult {

@@ -24,6 +24,7 @@ import { createHealth } from "./health.ts";
 import { interruptible } from "./interruptible.ts";
 import { type Incoming, openPipeline, type Pipeline } from "./pipeline.ts";
 import { reflectionRpcs } from "./reflection.ts";
+import type { TlsFiles } from "./tls.ts";
 import { showBadUtf8 } from "./utf8.ts";
 
 export type GrpcLimits = {
@@ -32,8 +33,6 @@ export type GrpcLimits = {
   /** Streams one connection may have open at a time. */
   readonly streamsPerConnection: number;
 };
-
-export type TlsFiles = { readonly cert: Buffer; readonly key: Buffer; readonly clientCa: Buffer | undefined };
 
 export type GrpcListener = {
   readonly port: number;
@@ -179,6 +178,12 @@ async function* decoded(
 type ServerSurfaceCall = Pick<ServerWritableStream<Buffer, Message>, "metadata" | "cancelled" | "getDeadline">;
 type StreamCall = ServerWritableStream<Buffer, Message> | ServerDuplexStream<Buffer, Message>;
 
+/**
+ * Answers that are written and not yet taken by HTTP/2's flow control. grpc-js would queue 16, which is
+ * a lot of memory where they are an export's.
+ */
+const answersUnderWay = 4;
+
 /** Writes answers as fast as the caller reads them, and stops the source when the caller goes away. */
 async function pump(
   call: StreamCall,
@@ -186,21 +191,26 @@ async function pump(
   open: (incoming: Incoming) => AsyncGenerator<Message>,
 ): Promise<void> {
   let gone = false;
+  let underWay = 0;
   let wake: (() => void) | undefined;
   const leave = () => {
     gone = true;
     wake?.();
   };
+  const written = () => {
+    underWay--;
+    wake?.();
+  };
   call.once("cancelled", leave);
   call.once("close", leave);
-  call.on("drain", () => wake?.());
   try {
     for await (const answer of open(incomingOf(call, clock))) {
       if (gone) return;
-      if (!call.write(answer)) {
+      underWay++;
+      call.write(answer, written);
+      while (underWay >= answersUnderWay && !gone) {
         await new Promise<void>((resolve) => {
           wake = resolve;
-          if (gone) resolve();
         });
       }
     }

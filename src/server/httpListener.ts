@@ -8,9 +8,9 @@ import { StartupError } from "../startupError.ts";
 import type { ListenAddress } from "./address.ts";
 import type { Rpc } from "./call.ts";
 import { Failure } from "./failure.ts";
-import type { TlsFiles } from "./grpcListener.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { connectError, rpcOverHttp } from "./rpcOverHttp.ts";
+import type { TlsFiles } from "./tls.ts";
 import { showBadUtf8 } from "./utf8.ts";
 
 export type HttpLimits = {

@@ -198,16 +198,17 @@ async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 /** Writes an answer as fast as the caller reads it, and stops its source when the caller goes away. */
 async function write(answer: UniversalServerResponse, response: http.ServerResponse): Promise<void> {
+  let wake: (() => void) | undefined;
+  response.on("drain", () => wake?.());
+  response.once("close", () => wake?.());
   response.writeHead(answer.status, Object.fromEntries(answer.header ?? []));
   for await (const chunk of answer.body ?? []) {
-    if (response.destroyed) return;
-    if (!response.write(chunk)) {
-      await new Promise<void>((resolve) => {
-        response.once("drain", resolve);
-        response.once("close", resolve);
-      });
-      response.removeAllListeners("drain");
-    }
+    if (response.closed) return;
+    if (response.write(chunk)) continue;
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      if (response.closed) resolve();
+    });
   }
   response.end();
 }

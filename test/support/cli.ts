@@ -23,6 +23,8 @@ export type CliOptions = {
   readonly stdin?: string;
   /** Another program than this Node with bin/governance.js. */
   readonly program?: readonly string[];
+  /** In a process group of its own, as a terminal does it: process.kill(-pid) reaches all of it. */
+  readonly group?: true;
 };
 
 /** Starts `governance` with the arguments. */
@@ -32,6 +34,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Run
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: "pipe",
+    detached: options.group ?? false,
   });
   child.stdin.end(options.stdin ?? "");
   const out: Buffer[] = [];

@@ -202,16 +202,19 @@ describe("with the service's own credentials", () => {
     expect((await later.query("select log.current_epoch() as epoch")).rows).toEqual([{ epoch: 1 }]);
   });
 
-  test("it owns nothing, and every function that runs as its owner has a fixed search_path", async () => {
-    const [found] = await database.query<{ owned: number; open: string[] | null }>(
+  test("it owns nothing, no function is everybody's, and those that run as their owner have a fixed search_path", async () => {
+    const [found] = await database.query<{ owned: number; open: string[] | null; public: string[] | null }>(
       "superuser",
       `select (select count(*)::int from pg_class where relowner = 'governance_service'::regrole
                  and relpersistence <> 't') as owned,
          (select array_agg(oid::regprocedure::text) from pg_proc
           where prosecdef and not coalesce(proconfig::text like '%search_path=%', false)
-            and pronamespace::regnamespace::text in ('ledger','auditor','log','access','maintenance')) as open`,
+            and pronamespace::regnamespace::text in ('ledger','auditor','log','access','maintenance')) as open,
+         (select array_agg(oid::regprocedure::text) from pg_proc
+          where has_function_privilege('public', oid, 'execute')
+            and pronamespace::regnamespace::text in ('ledger','auditor','log','access','maintenance')) as public`,
     );
-    expect(found).toEqual({ owned: 0, open: null });
+    expect(found).toEqual({ owned: 0, open: null, public: null });
   });
 });
 

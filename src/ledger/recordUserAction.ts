@@ -1,0 +1,65 @@
+import type { SettlementReport } from "../../gen/ts/polytraders/governance/v1/report_pb.ts";
+import {
+  RecordOutcome,
+  type RecordUserActionRequest,
+  type RecordUserActionResponse,
+} from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
+import type { CallContext } from "../server/call.ts";
+import { parseAction } from "./action.ts";
+import type { ActionRow } from "./append.ts";
+import type { LedgerDependencies } from "./dependencies.ts";
+import { readAction } from "./read.ts";
+import { type RecordedAction, settlementReport } from "./report.ts";
+import { actionRow, conflict, store } from "./storeActions.ts";
+
+/** RecordUserAction: one action, answered when it is durable (spec 001 §10). */
+export function createRecordUserAction(dependencies: LedgerDependencies) {
+  return async (
+    request: RecordUserActionRequest,
+    context: CallContext,
+  ): Promise<RecordUserActionResponse> => {
+    const row = actionRow(parseAction(request, ""), context.caller.subject, dependencies);
+    const [outcome] = await store(dependencies.journal, `${row.action.wallet} ${row.action.sessionId}`, [
+      row,
+    ]);
+    if (outcome === undefined) throw new Error("the journal answered nothing for a row");
+    switch (outcome.kind) {
+      case "conflict":
+        throw conflict(row.action.eventId);
+      case "duplicate": {
+        const first = (await readAction(dependencies.pool, row.action.eventId)) ?? recordedAs(row, outcome);
+        return answer(RecordOutcome.DUPLICATE, settlementReport(first));
+      }
+      case "recorded":
+        dependencies.sequencer.nudge();
+        dependencies.onRecorded(row.action.actionType);
+        return answer(RecordOutcome.RECORDED, settlementReport(recordedAs(row, row), request.params));
+    }
+  };
+}
+
+function answer(outcome: RecordOutcome, report: SettlementReport): RecordUserActionResponse {
+  return { $typeName: "polytraders.governance.v1.RecordUserActionResponse", outcome, report };
+}
+
+/** The record as a reader will see it, under the id and time of the first one with its event_id. */
+function recordedAs(row: ActionRow, first: { recordId: string; acceptedMicros: number }): RecordedAction {
+  const { action } = row;
+  return {
+    recordId: first.recordId,
+    acceptedMicros: first.acceptedMicros,
+    retainedUntil: row.retainedUntil,
+    eventId: action.eventId,
+    wallet: action.wallet,
+    sessionId: action.sessionId,
+    actionType: action.actionType,
+    recordedBy: row.recordedBy,
+    traceId: action.traceId,
+    paramsText: action.params?.text ?? null,
+    inexact: action.inexact,
+    occurredAtNs: action.occurredAtNs,
+    sessionSeq: action.sessionSeq,
+    epoch: 0,
+    position: 0,
+  };
+}
