@@ -56,7 +56,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   const httpAddress = parseAddress("GOVERNANCE_HTTP_ADDR", env.GOVERNANCE_HTTP_ADDR || "127.0.0.1:8080");
   const auth = authSettings(env);
   if (auth.kind === "development") {
-    for (const [setting, address] of [["GRPC", grpcAddress], ["HTTP", httpAddress]] as const) {
+    for (const [setting, address] of [
+      ["GRPC", grpcAddress],
+      ["HTTP", httpAddress],
+    ] as const) {
       if (isLoopback(address)) continue;
       throw new StartupError(
         `GOVERNANCE_${setting}_ADDR: ${address.text} can be reached from other machines, and tokens are checked with the development key; set GOVERNANCE_JWKS, GOVERNANCE_JWT_ISSUER and GOVERNANCE_JWT_AUDIENCE, or listen on 127.0.0.1`,
@@ -93,12 +96,18 @@ export function databaseSettings(env: NodeJS.ProcessEnv): Config["database"] {
   const adminUrl = env.DATABASE_ADMIN_URL || undefined;
   if (!env.DATABASE_URL) {
     if (adminUrl !== undefined) {
-      throw new StartupError("DATABASE_ADMIN_URL: is set without DATABASE_URL; set both, or neither for the embedded database");
+      throw new StartupError(
+        "DATABASE_ADMIN_URL: is set without DATABASE_URL; set both, or neither for the embedded database",
+      );
     }
     return { kind: "embedded" };
   }
   const url = postgresUrl("DATABASE_URL", env.DATABASE_URL);
-  return { kind: "external", url, adminUrl: adminUrl === undefined ? undefined : postgresUrl("DATABASE_ADMIN_URL", adminUrl) };
+  return {
+    kind: "external",
+    url,
+    adminUrl: adminUrl === undefined ? undefined : postgresUrl("DATABASE_ADMIN_URL", adminUrl),
+  };
 }
 
 function postgresUrl(setting: string, text: string): string {
@@ -107,7 +116,8 @@ function postgresUrl(setting: string, text: string): string {
     // The text itself may hold a password.
     throw new StartupError(`${setting}: is not a URL like postgresql://user:password@host:5432/database`);
   }
-  if (url.username === "") throw new StartupError(`${setting}: names no user; postgresql://user:password@host:5432/database`);
+  if (url.username === "")
+    throw new StartupError(`${setting}: names no user; postgresql://user:password@host:5432/database`);
   return text;
 }
 
@@ -115,7 +125,9 @@ function authSettings(env: NodeJS.ProcessEnv): Config["auth"] {
   const { GOVERNANCE_JWKS: jwks, GOVERNANCE_JWT_ISSUER: issuer, GOVERNANCE_JWT_AUDIENCE: audience } = env;
   if (!jwks && !issuer && !audience) return { kind: "development" };
   if (!jwks || !issuer || !audience) {
-    throw new StartupError("GOVERNANCE_JWKS, GOVERNANCE_JWT_ISSUER and GOVERNANCE_JWT_AUDIENCE: set all three, or none for the development key");
+    throw new StartupError(
+      "GOVERNANCE_JWKS, GOVERNANCE_JWT_ISSUER and GOVERNANCE_JWT_AUDIENCE: set all three, or none for the development key",
+    );
   }
   return { kind: "jwks", jwks, issuer, audience };
 }

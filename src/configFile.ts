@@ -8,9 +8,13 @@ const mode = z.enum(["shadow_only", "enforce"]);
 const tier = z.enum(tiers);
 const days = z.int().min(1).max(36_500);
 
-const pattern = z.string().min(1).max(640).refine((text) => parsePattern(text).literals > 0 || text === "*", {
-  message: 'must be a "bot_slug.param_name" pattern, e.g. "risk.*.max_position_pusd"',
-});
+const pattern = z
+  .string()
+  .min(1)
+  .max(640)
+  .refine((text) => parsePattern(text).literals > 0 || text === "*", {
+    message: 'must be a "bot_slug.param_name" pattern, e.g. "risk.*.max_position_pusd"',
+  });
 
 const ledger = z.strictObject({
   mode: mode.default("shadow_only"),
@@ -56,8 +60,9 @@ export function loadConfigFile(path: string | undefined): { values: ConfigFile; 
   const parsed = file.safeParse(raw);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
+    const message = (issue?.code === "invalid_key" ? issue.issues[0] : issue)?.message;
     const at = issue === undefined || issue.path.length === 0 ? "" : ` ${issue.path.map(String).join(".")}:`;
-    throw new StartupError(`GOVERNANCE_CONFIG_FILE: ${path}:${at} ${issue?.message ?? "is not a config file"}`);
+    throw new StartupError(`GOVERNANCE_CONFIG_FILE: ${path}:${at} ${message ?? "is not a config file"}`);
   }
   return { values: parsed.data, set: keysSet(raw) };
 }
@@ -80,6 +85,9 @@ function readYaml(path: string): unknown {
 function keysSet(raw: unknown): ConfigFileKeys {
   if (typeof raw !== "object" || raw === null) return {};
   return Object.fromEntries(
-    Object.entries(raw).map(([bot, values]) => [bot, new Set(typeof values === "object" && values ? Object.keys(values) : [])]),
+    Object.entries(raw).map(([bot, values]) => [
+      bot,
+      new Set(typeof values === "object" && values ? Object.keys(values) : []),
+    ]),
   );
 }

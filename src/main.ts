@@ -54,6 +54,8 @@ export async function startService(
 
   const folder = starting.use(await openDataFolder(config.dataDir));
   const key = loadRecordKey(config.scrubKeyFile, folder.path);
+  const nowMs = () => clock.nowMicros() / 1000;
+  const authenticator = createAuthenticator({ ...tokenChecks(config, folder.path, { nowMs, log }), nowMs });
   const database = starting.use(await connectDatabase(config, folder.path, key));
 
   const poolOf = (name: string, max: number, synchronousCommit: "on" | "off") => {
@@ -144,9 +146,8 @@ export async function startService(
     ...createBotConfig(file, loadConfigFile(undefined).values, config.fileKeys),
   ]);
 
-  const nowMs = () => clock.nowMicros() / 1000;
   const pipeline = createPipeline({
-    authenticator: createAuthenticator({ ...tokenChecks(config, folder.path, { nowMs, log }), nowMs }),
+    authenticator,
     observer: createObserver(registry, log),
     accessLog,
     clock,

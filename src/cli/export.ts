@@ -21,7 +21,7 @@ import {
 } from "./filters.ts";
 import { count, size } from "./output/count.ts";
 import { createProgress, noProgress } from "./output/progress.ts";
-import { note, print, printLine, setBrokenPipeExitCode } from "./output/stdout.ts";
+import { note, print, printLine, setBrokenPipe } from "./output/stdout.ts";
 import { stopSignal } from "./signals.ts";
 
 type ExportOptions = ConnectionOptions & FilterOptions & { readonly output?: string; readonly resume?: true };
@@ -44,8 +44,8 @@ it stays in the file, its place in FILE.resume, and --resume goes on from there,
 finished file is byte for byte what one uncut export would have given, and FILE.resume is gone.
 
 Examples:
-  governance export > actions.jsonl
-  until governance export --changes --output changes.jsonl --resume; do sleep 1; done`,
+  governance export --changes --tier P0 > changes.jsonl
+  while governance export --output actions.jsonl --resume; [ $? -eq 4 ]; do sleep 1; done`,
   );
 }
 
@@ -57,7 +57,7 @@ async function exportRecords(options: ExportOptions): Promise<void> {
       "--resume needs --output: what went to stdout cannot be gone on with",
     );
   }
-  setBrokenPipeExitCode(exitCodes.incomplete);
+  setBrokenPipe({ kind: "end", exitCode: exitCodes.incomplete });
   if (options.output === undefined) await exportToStdout(options);
   else await exportToFile(options, options.output);
 }

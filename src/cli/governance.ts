@@ -7,7 +7,7 @@ import { exportCommand } from "./export.ts";
 import { listCommand } from "./list.ts";
 import { migrateCommand } from "./migrate.ts";
 import { shown } from "./output/cell.ts";
-import { endOnBrokenPipe, flushed, note } from "./output/stdout.ts";
+import { flushed, note, watchBrokenPipe } from "./output/stdout.ts";
 import { recordCommand } from "./record.ts";
 import { replayCommand } from "./replay.ts";
 import { serveCommand } from "./serve.ts";
@@ -61,7 +61,7 @@ function exitCodeOf(cause: unknown): number {
   return cause instanceof CliError ? cause.exitCode : exitCodes.cannotStart;
 }
 
-endOnBrokenPipe();
+watchBrokenPipe();
 // bin/governance.js holds this channel open while it lives: if it is killed, the command must not go on alone.
 process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
 process.channel?.unref(); // It alone is no reason to stay.

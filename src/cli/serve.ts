@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { Config } from "../config.ts";
-import { errorCode } from "./errorCode.ts";
+import { setBrokenPipe } from "./output/stdout.ts";
 import { onStopSignal } from "./signals.ts";
 
 export function serveCommand(): Command {
@@ -28,11 +28,7 @@ Ctrl-C or SIGTERM stops it: calls under way are answered, Postgres stops with it
 
 /** Runs until a signal, then stops cleanly; exit code 0. When it cannot go on: one line, exit code 1. */
 async function serve(): Promise<void> {
-  // Who read the greeting may go away; the service stays.
-  process.stdout.removeAllListeners("error");
-  process.stdout.on("error", (cause) => {
-    if (errorCode(cause) !== "EPIPE") throw cause;
-  });
+  setBrokenPipe({ kind: "ignore" }); // Who read the greeting may go away; the service stays.
   const stop = Promise.withResolvers<undefined>();
   onStopSignal(() => stop.resolve(undefined));
   // The other commands start faster without the whole service.

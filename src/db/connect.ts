@@ -41,6 +41,7 @@ export async function connectDatabase(config: Config, dataDir: string, key: KeyO
   pool.on("error", () => undefined); // The pending query fails with it.
   try {
     await checkServiceRole(pool);
+    await checkLogEpoch(pool);
     await checkRecordKey(pool, key);
   } catch (cause) {
     throw cause instanceof StartupError ? cause : cannotConnect("DATABASE_URL", cause);
@@ -61,6 +62,21 @@ async function checkRecordKey(pool: pg.Pool, key: KeyObject): Promise<void> {
   if (rows[0]?.id !== id) {
     throw new StartupError(
       `GOVERNANCE_SCRUB_KEY_FILE: this key is not the one that the database was written with (${rows[0]?.id}); all replicas need the same file`,
+    );
+  }
+}
+
+/**
+ * Positions in the log follow the cluster's transaction ids. Records that were restored into another
+ * cluster would take writes and never be readable, so the service says it at once.
+ */
+async function checkLogEpoch(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<{ same: boolean }>(
+    "select s.system_identifier = c.system_identifier as same from log.state s, pg_control_system() c",
+  );
+  if (rows[0]?.same === false) {
+    throw new StartupError(
+      "the database: its records were restored from another cluster, whose log this version cannot go on with; use a copy of the data directory or a standby instead of a dump",
     );
   }
 }

@@ -13,7 +13,10 @@ export function developmentKeyPath(dataDir: string): string {
 }
 
 /** The key pair that signs and checks tokens where none is configured; made in the data folder. */
-export function loadDevelopmentKey(dataDir: string): { readonly signing: KeyObject; readonly checking: KeyObject } {
+export function loadDevelopmentKey(dataDir: string): {
+  readonly signing: KeyObject;
+  readonly checking: KeyObject;
+} {
   const pem = loadOrMakeKeyFile("GOVERNANCE_DATA_DIR", developmentKeyPath(dataDir), () =>
     generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
   );

@@ -27,7 +27,8 @@ export function loadJwks(source: string, { nowMs, log }: Surroundings): JWTVerif
     return remoteKeys(url, { nowMs, log });
   }
   const keys = keySet(readJson(source));
-  if (keys === undefined) throw new StartupError(`GOVERNANCE_JWKS: ${source} is not a JWK set: {"keys": [...]}`);
+  if (keys === undefined)
+    throw new StartupError(`GOVERNANCE_JWKS: ${source} is not a JWK set: {"keys": [...]}`);
   return keys;
 }
 
@@ -64,7 +65,10 @@ function remoteKeys(url: URL, { nowMs, log }: Surroundings): JWTVerifyGetKey {
       good = { keys: await fetchKeys(url), atMs: nowMs() };
     } catch (cause) {
       // The last good keys serve on; without any, callers are told.
-      log.warn({ err: cause, url: url.origin + url.pathname, hasKeys: serving() !== undefined }, "the key set cannot be read");
+      log.warn(
+        { err: cause, url: url.origin + url.pathname, hasKeys: serving() !== undefined },
+        "the key set cannot be read",
+      );
     }
   }
 

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, linkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { sqlState } from "../db/pool.ts";
 import { StartupError } from "../startupError.ts";
@@ -16,13 +24,16 @@ export function loadOrMakeKeyFile(setting: string, path: string, make: () => str
       try {
         linkSync(mine, path); // Unlike a rename, this does not replace what another process has made.
       } catch (cause) {
-        if (sqlState(cause) === "EPERM") renameSync(mine, path); // A file system without hard links.
+        if (sqlState(cause) === "EPERM")
+          renameSync(mine, path); // A file system without hard links.
         else if (sqlState(cause) !== "EEXIST") throw cause;
       }
       if (existsSync(mine)) unlinkSync(mine);
     }
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new StartupError(`${setting}: ${path} cannot be read or made (${sqlState(cause) ?? "unknown"})`, { cause });
+    throw new StartupError(`${setting}: ${path} cannot be read or made (${sqlState(cause) ?? "unknown"})`, {
+      cause,
+    });
   }
 }

@@ -9,7 +9,11 @@ import { loadOrMakeKeyFile } from "./keyFile.ts";
  */
 export function loadRecordKey(file: string | undefined, dataDir: string): KeyObject {
   const path = file ?? join(dataDir, "scrub.key");
-  const text = loadOrMakeKeyFile("GOVERNANCE_SCRUB_KEY_FILE", path, () => `${randomBytes(32).toString("hex")}\n`).trim();
+  const text = loadOrMakeKeyFile(
+    "GOVERNANCE_SCRUB_KEY_FILE",
+    path,
+    () => `${randomBytes(32).toString("hex")}\n`,
+  ).trim();
   if (!/^[0-9a-f]{64}$/i.test(text)) {
     throw new StartupError(`GOVERNANCE_SCRUB_KEY_FILE: ${path} must hold 64 hexadecimal digits`);
   }

@@ -10,6 +10,7 @@ import type { ActionRow } from "./append.ts";
 import type { LedgerDependencies } from "./dependencies.ts";
 import { readAction } from "./read.ts";
 import { type RecordedAction, settlementReport } from "./report.ts";
+import { retainedUntilDay } from "./retention.ts";
 import { actionRow, conflict, store } from "./storeActions.ts";
 
 /** RecordUserAction: one action, answered when it is durable (spec 001 §10). */
@@ -27,7 +28,11 @@ export function createRecordUserAction(dependencies: LedgerDependencies) {
       case "conflict":
         throw conflict(row.action.eventId);
       case "duplicate": {
-        const first = (await readAction(dependencies.pool, row.action.eventId)) ?? recordedAs(row, outcome);
+        const found = await readAction(dependencies.pool, row.action.eventId);
+        if (found !== undefined) return answer(RecordOutcome.DUPLICATE, settlementReport(found));
+        // Purged since: the same content tells what it said, and its time how long it was kept.
+        const retainedUntil = retainedUntilDay(outcome.acceptedMicros, dependencies.settings().retainDays);
+        const first = recordedAs({ ...row, retainedUntil }, outcome);
         return answer(RecordOutcome.DUPLICATE, settlementReport(first));
       }
       case "recorded":

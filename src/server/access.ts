@@ -1,5 +1,13 @@
 /** The roles a token can carry. */
-export const roles = ["bot", "config-store", "account", "user", "compliance", "operator", "break-glass"] as const;
+export const roles = [
+  "bot",
+  "config-store",
+  "account",
+  "user",
+  "compliance",
+  "operator",
+  "break-glass",
+] as const;
 export type Role = (typeof roles)[number];
 
 export function isRole(text: string): text is Role {

@@ -1,4 +1,4 @@
-import { errors, jwtVerify, type JWTVerifyGetKey } from "jose";
+import { errors, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { isRole, type Role } from "./access.ts";
 import { Failure } from "./failure.ts";
 
@@ -103,7 +103,9 @@ async function verifyToken(
       throw new Failure("TOKEN_INVALID", "the token is not valid yet", { cause });
     }
     if (cause instanceof errors.JWTClaimValidationFailed) {
-      throw new Failure("TOKEN_INVALID", `the token's ${cause.claim} is not the one this service expects`, { cause });
+      throw new Failure("TOKEN_INVALID", `the token's ${cause.claim} is not the one this service expects`, {
+        cause,
+      });
     }
     throw new Failure("TOKEN_INVALID", "the token is not one this service trusts", { cause });
   }

@@ -21,7 +21,11 @@ function boundedText(field: string, value: string, maxBytes: number): string {
     throw invalidField(field, `is longer than ${maxBytes} bytes`);
   }
   if (value.includes("\0")) throw invalidField(field, "contains U+0000, which cannot be stored");
-  if (!value.isWellFormed()) throw invalidField(field, "is not Unicode: it contains half of a surrogate pair, or bytes that are not UTF-8");
+  if (!value.isWellFormed())
+    throw invalidField(
+      field,
+      "is not Unicode: it contains half of a surrogate pair, or bytes that are not UTF-8",
+    );
   return value;
 }
 

@@ -28,7 +28,8 @@ export function wholeContract(served: readonly Rpc[]): readonly Rpc[] {
 }
 
 function notServed(method: DescMethod): Rpc {
-  const refuse = () => new Failure("NOT_SERVED", `${method.name} is in the contract and not served by this version`);
+  const refuse = () =>
+    new Failure("NOT_SERVED", `${method.name} is in the contract and not served by this version`);
   if (isUnary(method)) return unary(method, 1000, () => Promise.reject(refuse()));
   if (isBidi(method)) return bidiStream(method, () => refused(refuse()));
   if (isServerStream(method)) return serverStream(method, () => refused(refuse()));

@@ -1,6 +1,10 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { anyPack, type Any } from "@bufbuild/protobuf/wkt";
-import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/ts/google/rpc/error_details_pb.ts";
+import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../gen/ts/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/ts/google/rpc/status_pb.ts";
 import { ErrorReason } from "../../gen/ts/polytraders/governance/v1/error_reason_pb.ts";
 
@@ -88,13 +92,20 @@ export function details(failure: Failure): Any[] {
   const packed = [
     anyPack(
       ErrorInfoSchema,
-      create(ErrorInfoSchema, { reason: failure.reason, domain: "governance.polytraders", metadata: failure.metadata }),
+      create(ErrorInfoSchema, {
+        reason: failure.reason,
+        domain: "governance.polytraders",
+        metadata: failure.metadata,
+      }),
     ),
   ];
   if (failure.field !== undefined) {
     const description = failure.message.slice(failure.reason.length + 2);
     packed.push(
-      anyPack(BadRequestSchema, create(BadRequestSchema, { fieldViolations: [{ field: failure.field, description }] })),
+      anyPack(
+        BadRequestSchema,
+        create(BadRequestSchema, { fieldViolations: [{ field: failure.field, description }] }),
+      ),
     );
   }
   if (failure.retryAfterMs !== undefined) {

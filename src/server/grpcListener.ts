@@ -1,10 +1,11 @@
 import type { EventEmitter } from "node:events";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
+  logVerbosity,
   Metadata,
   type MethodDefinition,
   Server,
@@ -12,6 +13,7 @@ import {
   type ServerDuplexStream,
   type ServerWritableStream,
   type StatusObject,
+  setLogVerbosity,
 } from "@grpc/grpc-js";
 import type { Clock } from "../clock.ts";
 import { StartupError } from "../startupError.ts";
@@ -25,6 +27,7 @@ import { interruptible } from "./interruptible.ts";
 import { type Incoming, openPipeline, type Pipeline } from "./pipeline.ts";
 import { reflectionRpcs } from "./reflection.ts";
 import type { TlsFiles } from "./tls.ts";
+import { createUnderWay, type UnderWay } from "./underWay.ts";
 import { showBadUtf8 } from "./utf8.ts";
 
 export type GrpcLimits = {
@@ -61,8 +64,10 @@ export async function listenGrpc(options: {
     "grpc.keepalive_timeout_ms": 10_000,
   });
   showBadUtf8();
+  setLogVerbosity(logVerbosity.NONE); // It would write to stderr what its errors say as well.
   const stopping = new AbortController();
-  const mounting = { clock: options.clock, stopping: stopping.signal };
+  const calls = createUnderWay();
+  const mounting = { clock: options.clock, stopping: stopping.signal, calls };
   for (const rpc of options.rpcs) mount(server, rpc, { ...mounting, pipeline: options.pipeline });
   const health = createHealth(options.rpcs);
   const pipeline = openPipeline(options.clock);
@@ -79,7 +84,12 @@ export async function listenGrpc(options: {
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(`${options.address.host}:${options.address.port}`, credentials, (error, bound) => {
       if (error === null) resolve(bound);
-      else reject(new StartupError(`GOVERNANCE_GRPC_ADDR: cannot listen on ${options.address.text}: the address is in use or not this machine's`));
+      else
+        reject(
+          new StartupError(
+            `GOVERNANCE_GRPC_ADDR: cannot listen on ${options.address.text}: the address is in use or not this machine's`,
+          ),
+        );
     });
   });
 
@@ -87,20 +97,25 @@ export async function listenGrpc(options: {
     port,
     async close(graceMs) {
       health.stop();
-      stopping.abort(new Failure("SHUTTING_DOWN", "the service is stopping; go on with another replica, or later"));
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(() => {
-          server.forceShutdown();
-          resolve();
-        }, graceMs);
-        server.tryShutdown(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+      stopping.abort(
+        new Failure("SHUTTING_DOWN", "the service is stopping; go on with another replica, or later"),
+      );
+      const left = new AbortController();
+      const { signal } = left;
+      // A caller that has its answer and keeps its half of the stream open is not waited for.
+      const answered = calls.none().then(() => sleep(lingerMs, undefined, { signal }));
+      const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      const late = sleep(graceMs, undefined, { signal });
+      for (const timer of [answered, late]) timer.catch(() => undefined); // They are aborted below.
+      await Promise.race([drained, answered, late]);
+      left.abort();
+      server.forceShutdown();
     },
   };
 }
+
+/** What the last answers have to get out on the wire. */
+const lingerMs = 200;
 
 /** Requests stay bytes in grpc-js, so that what cannot be decoded is refused as any other bad input. */
 function definition(rpc: Rpc): MethodDefinition<Buffer, Message> {
@@ -117,34 +132,52 @@ function definition(rpc: Rpc): MethodDefinition<Buffer, Message> {
   };
 }
 
-type Mounting = { readonly pipeline: Pipeline; readonly clock: Clock; readonly stopping: AbortSignal };
+type Mounting = {
+  readonly pipeline: Pipeline;
+  readonly clock: Clock;
+  readonly stopping: AbortSignal;
+  readonly calls: UnderWay;
+};
 
-function mount(server: Server, rpc: Rpc, { pipeline, clock, stopping }: Mounting): void {
+function mount(server: Server, rpc: Rpc, { pipeline, clock, stopping, calls }: Mounting): void {
   const desc = rpc.method.input;
   const define = definition(rpc);
   switch (rpc.kind) {
     case "unary": {
       const handler: handleUnaryCall<Buffer, Message> = (call, answer) => {
+        calls.begin();
         pipeline
           .unary(rpc, () => decodeRequest(desc, call.request), incomingOf(call, clock))
           .then(
             (response) => answer(null, response),
             (cause: unknown) => answer(statusOf(cause)),
-          );
+          )
+          .finally(calls.end);
       };
       server.register(define.path, handler, define.responseSerialize, define.requestDeserialize, "unary");
       return;
     }
     case "server_stream": {
       const handler: handleServerStreamingCall<Buffer, Message> = (call) => {
-        void pump(call, clock, (incoming) => pipeline.stream(rpc, () => decodeRequest(desc, call.request), incoming));
+        calls.begin();
+        const open = (incoming: Incoming) =>
+          pipeline.stream(rpc, () => decodeRequest(desc, call.request), incoming);
+        void pump(call, clock, open).finally(calls.end);
       };
-      server.register(define.path, handler, define.responseSerialize, define.requestDeserialize, "serverStream");
+      server.register(
+        define.path,
+        handler,
+        define.responseSerialize,
+        define.requestDeserialize,
+        "serverStream",
+      );
       return;
     }
     case "bidi_stream": {
       const handler: handleBidiStreamingCall<Buffer, Message> = (call) => {
-        void pump(call, clock, (incoming) => pipeline.bidi(rpc, decoded(desc, call, stopping), incoming));
+        calls.begin();
+        const open = (incoming: Incoming) => pipeline.bidi(rpc, decoded(desc, call, stopping), incoming);
+        void pump(call, clock, open).finally(calls.end);
       };
       server.register(define.path, handler, define.responseSerialize, define.requestDeserialize, "bidi");
       return;
@@ -175,7 +208,10 @@ async function* decoded(
 }
 
 /** What all of grpc-js' calls have. */
-type ServerSurfaceCall = Pick<ServerWritableStream<Buffer, Message>, "metadata" | "cancelled" | "getDeadline">;
+type ServerSurfaceCall = Pick<
+  ServerWritableStream<Buffer, Message>,
+  "metadata" | "cancelled" | "getDeadline"
+>;
 type StreamCall = ServerWritableStream<Buffer, Message> | ServerDuplexStream<Buffer, Message>;
 
 /**
@@ -239,5 +275,11 @@ function statusOf(cause: unknown): Partial<StatusObject> & { name: string; messa
   const failure = cause instanceof Failure ? cause : new Failure("INTERNAL", "an error of the service");
   const metadata = new Metadata();
   metadata.set("grpc-status-details-bin", Buffer.from(statusBytes(failure)));
-  return { name: failure.reason, message: failure.message, code: failure.code, details: failure.message, metadata };
+  return {
+    name: failure.reason,
+    message: failure.message,
+    code: failure.code,
+    details: failure.message,
+    metadata,
+  };
 }

@@ -2,8 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import {
   Health,
   type HealthCheckResponse,
-  HealthCheckResponse_ServingStatus as Status,
   HealthCheckResponseSchema,
+  HealthCheckResponse_ServingStatus as Status,
 } from "../../gen/ts/grpc/health/v1/health_pb.ts";
 import { type Rpc, serverStream, unary } from "./call.ts";
 import { Failure } from "./failure.ts";
@@ -30,7 +30,10 @@ export function createHealth(served: readonly Rpc[]): { readonly rpcs: readonly 
       // As the protocol has it, Check refuses an unknown service, and Watch says SERVICE_UNKNOWN.
       unary(Health.method.check, 1000, async (request) => {
         if (names.has(request.service)) return statusOf(request.service);
-        throw new Failure("NOT_FOUND", `${JSON.stringify(request.service.slice(0, 256))} is not a service of this server`);
+        throw new Failure(
+          "NOT_FOUND",
+          `${JSON.stringify(request.service.slice(0, 256))} is not a service of this server`,
+        );
       }),
       serverStream(Health.method.watch, async function* (request, context) {
         yield statusOf(request.service);

@@ -58,7 +58,11 @@ export async function listenHttp(options: {
         plain(response, ready ? 200 : 503, ready ? "ready\n" : "not ready\n");
       },
     ],
-    ["/metrics", async (response) => plain(response, 200, await options.registry.metrics(), options.registry.contentType)],
+    [
+      "/metrics",
+      async (response) =>
+        plain(response, 200, await options.registry.metrics(), options.registry.contentType),
+    ],
   ]);
 
   const handler: http.RequestListener = (request, response) => {
@@ -68,7 +72,9 @@ export async function listenHttp(options: {
       const none = call(request, response);
       if (none !== undefined) refuse(response, none.status, none.failure, "POST");
     } else if (request.method === "GET" || request.method === "HEAD") {
-      page(response).catch(() => refuse(response, 500, new Failure("INTERNAL", "this page cannot be made now")));
+      page(response).catch(() =>
+        refuse(response, 500, new Failure("INTERNAL", "this page cannot be made now")),
+      );
     } else {
       refuse(response, 405, new Failure("NOT_SERVED", "this page is read with GET"), "GET, HEAD");
     }
@@ -105,7 +111,9 @@ export async function listenHttp(options: {
   return {
     port,
     async close(graceMs) {
-      stopping.abort(new Failure("SHUTTING_DOWN", "the service is stopping; call another replica, or again later"));
+      stopping.abort(
+        new Failure("SHUTTING_DOWN", "the service is stopping; call another replica, or again later"),
+      );
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
@@ -115,7 +123,12 @@ export async function listenHttp(options: {
   };
 }
 
-function plain(response: http.ServerResponse, status: number, body: string, contentType = "text/plain; charset=utf-8"): void {
+function plain(
+  response: http.ServerResponse,
+  status: number,
+  body: string,
+  contentType = "text/plain; charset=utf-8",
+): void {
   response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body) });
   response.end(body);
 }

@@ -49,12 +49,20 @@ const compressedFlag = 1;
  * The bytes of a request's one message, decompressed, at most maxBytes. Throws LIMIT_EXCEEDED when there
  * are more, before they are in memory, and INVALID_FIELD when they are packed wrongly.
  */
-export async function readMessage(request: IncomingMessage, format: Format, maxBytes: number): Promise<Uint8Array> {
+export async function readMessage(
+  request: IncomingMessage,
+  format: Format,
+  maxBytes: number,
+): Promise<Uint8Array> {
   const encoding = request.headers[format.encodingHeader];
   const packed = await readAll(request, maxBytes + (format.enveloped ? envelopeBytes : 0), maxBytes);
   if (!format.enveloped) return decompress(packed, format, encoding, maxBytes);
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
-  if (packed.length < envelopeBytes || view.getUint32(1) !== packed.length - envelopeBytes || view.getUint8(0) > compressedFlag) {
+  if (
+    packed.length < envelopeBytes ||
+    view.getUint32(1) !== packed.length - envelopeBytes ||
+    view.getUint8(0) > compressedFlag
+  ) {
     throw badRequest(`the body must be one message in an envelope, as ${format.contentType} has it`);
   }
   const message = packed.subarray(envelopeBytes);

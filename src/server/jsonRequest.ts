@@ -41,7 +41,9 @@ function notJson(desc: DescMessage, problem: { path: string; message: string }):
   const [, key = "", ...rest] = problem.path.split("/");
   const field = fieldOf(desc, key)?.name ?? "";
   const place = field === "" ? problem.path : rest.map((step) => `/${step}`).join("");
-  const where = [field === "" ? "the request" : field, place === "" ? "" : `at ${place}`].filter((part) => part !== "");
+  const where = [field === "" ? "the request" : field, place === "" ? "" : `at ${place}`].filter(
+    (part) => part !== "",
+  );
   return new Failure("INVALID_FIELD", `${where.join(" ")} ${problem.message}`, { field });
 }
 
@@ -66,16 +68,25 @@ function problemIn(desc: DescMessage, json: JsonObject, path: string): Problem {
       return { field: name, text: `${name} is not a field of ${desc.name}` };
     }
     const at = `${path}${field.name}`;
-    if (seen.has(field)) return { field: at, text: `${at} is sent twice, as ${field.name} and as ${field.jsonName}` };
+    if (seen.has(field))
+      return { field: at, text: `${at} is sent twice, as ${field.name} and as ${field.jsonName}` };
     seen.add(field);
     if (isDecodable(desc, { [key]: value })) continue;
     return problemInside(field, value, at, desc) ?? { field: at, text: `${at} must be ${expected(field)}` };
   }
   const at = path.slice(0, -1);
-  return { field: at, text: `${at === "" ? "the request" : at} has two fields of which only one may be sent` };
+  return {
+    field: at,
+    text: `${at === "" ? "the request" : at} has two fields of which only one may be sent`,
+  };
 }
 
-function problemInside(field: DescField, value: JsonValue, at: string, desc: DescMessage): Problem | undefined {
+function problemInside(
+  field: DescField,
+  value: JsonValue,
+  at: string,
+  desc: DescMessage,
+): Problem | undefined {
   if (field.message === undefined || field.message.typeName.startsWith("google.protobuf.")) return undefined;
   if (field.fieldKind === "message" && isObject(value)) return problemIn(field.message, value, `${at}.`);
   if (field.fieldKind !== "list" || !Array.isArray(value)) return undefined;
@@ -102,7 +113,8 @@ const wellKnown: Record<string, string> = {
 function expected(field: DescField): string {
   if (field.fieldKind === "list") return "a list, each item of its type";
   if (field.fieldKind === "map") return "an object, each value of its type";
-  if (field.fieldKind === "message") return wellKnown[field.message.typeName] ?? `an object, a ${field.message.name}`;
+  if (field.fieldKind === "message")
+    return wellKnown[field.message.typeName] ?? `an object, a ${field.message.name}`;
   if (field.fieldKind === "enum") return `one of ${field.enum.values.map((value) => value.name).join(", ")}`;
   switch (field.scalar) {
     case ScalarType.STRING:

@@ -40,7 +40,8 @@ function shapeOf(desc: DescMessage): Shape {
     if (field?.message === undefined) return undefined;
     const shape = shapeOf(field.message);
     // The decoder does not count the entries of a map as a level.
-    if (field.fieldKind === "map") return { shape: (number) => (number === 2 ? { shape, levels: 1 } : undefined), levels: 0 };
+    if (field.fieldKind === "map")
+      return { shape: (number) => (number === 2 ? { shape, levels: 1 } : undefined), levels: 0 };
     return { shape, levels: 1 };
   };
 }

@@ -67,7 +67,10 @@ export function createObserver(registry: Registry, log: Logger): Observer {
           }
           const code = failure === undefined ? "CANCELLED" : (failureCodes.get(failure.code) ?? "UNKNOWN");
           calls.labels(`${method.parent.name}/${method.name}`, code).inc();
-          log.debug({ method: method.name, code, reason: failure?.reason, durationMs: elapsedMs }, "call refused");
+          log.debug(
+            { method: method.name, code, reason: failure?.reason, durationMs: elapsedMs },
+            "call refused",
+          );
         },
       };
     },

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type Message, toJsonString } from "@bufbuild/protobuf";
 import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
-import { isServiceMethod, mayCall, readsRecords, type Role } from "./access.ts";
+import { isServiceMethod, mayCall, type Role, readsRecords } from "./access.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
 import type { CallContext, Rpc } from "./call.ts";
 import { Failure } from "./failure.ts";
@@ -28,7 +28,11 @@ export type Pipeline = {
   /** Answers one request. Never rejects with anything but a Failure. */
   unary(rpc: Extract<Rpc, { kind: "unary" }>, request: Request, call: Incoming): Promise<Message>;
   /** Answers with a stream. Throws nothing but Failures. */
-  stream(rpc: Extract<Rpc, { kind: "server_stream" }>, request: Request, call: Incoming): AsyncGenerator<Message>;
+  stream(
+    rpc: Extract<Rpc, { kind: "server_stream" }>,
+    request: Request,
+    call: Incoming,
+  ): AsyncGenerator<Message>;
   /** Answers a stream with a stream. Throws nothing but Failures. */
   bidi(
     rpc: Extract<Rpc, { kind: "bidi_stream" }>,
@@ -57,7 +61,12 @@ export function createPipeline(options: {
     const allowed: readonly Role[] = mayCall[method];
     for (const role of allowed) if (caller.roles.has(role)) return caller;
     if (readsRecords.has(method)) {
-      await options.accessLog.refused({ caller, requestId }, method, askedFor(rpc, request), "ROLE_NOT_ALLOWED");
+      await options.accessLog.refused(
+        { caller, requestId },
+        method,
+        askedFor(rpc, request),
+        "ROLE_NOT_ALLOWED",
+      );
     }
     throw new Failure("ROLE_NOT_ALLOWED", `${rpc.method.name} needs one of the roles ${allowed.join(", ")}`);
   }
@@ -78,7 +87,9 @@ export function createPipeline(options: {
       const answers = interruptible(open(caller, requestId));
       const leftMs = call.deadlineMs - clock.monotonicMs();
       if (leftMs < longestTimerMs) timer = setTimeout(() => answers.interrupt(budgetExceeded(rpc)), leftMs);
-      call.onGone(() => answers.interrupt(call.deadlineMs > clock.monotonicMs() ? callerGone : budgetExceeded(rpc)));
+      call.onGone(() =>
+        answers.interrupt(call.deadlineMs > clock.monotonicMs() ? callerGone : budgetExceeded(rpc)),
+      );
       yield* answers.items;
       done = true;
     } catch (cause) {
@@ -154,7 +165,10 @@ export function openPipeline(clock: Clock): Pipeline {
 }
 
 function budgetExceeded(rpc: Rpc): Failure {
-  return new Failure("BUDGET_EXCEEDED", `${rpc.method.name} was not done in time; a retry with the same id is safe`);
+  return new Failure(
+    "BUDGET_EXCEEDED",
+    `${rpc.method.name} was not done in time; a retry with the same id is safe`,
+  );
 }
 
 /** Light on purpose: most handlers never ask for the signal, so it is made when they do. */

@@ -1,7 +1,11 @@
 import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { type DescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { ErrorInfoSchema } from "../../gen/ts/google/rpc/error_details_pb.ts";
 import { Health } from "../../gen/ts/grpc/health/v1/health_pb.ts";
-import { ServerReflection, ServerReflectionResponseSchema } from "../../gen/ts/grpc/reflection/v1/reflection_pb.ts";
+import {
+  ServerReflection,
+  ServerReflectionResponseSchema,
+} from "../../gen/ts/grpc/reflection/v1/reflection_pb.ts";
 import {
   ServerReflection as ServerReflectionAlpha,
   ServerReflectionResponseSchema as ServerReflectionResponseAlphaSchema,
@@ -15,6 +19,7 @@ export function reflectionRpcs(): readonly Rpc[] {
   const files = new Map<string, DescFile>();
   const fileOfSymbol = new Map<string, DescFile>();
   for (const service of services) collect(service.file);
+  collect(ErrorInfoSchema.file); // So that tools can print the details of errors.
 
   function collect(file: DescFile): void {
     const { proto } = file;

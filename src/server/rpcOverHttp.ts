@@ -8,13 +8,21 @@ import {
   createContextValues,
   type HandlerContext,
 } from "@connectrpc/connect";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Clock } from "../clock.ts";
 import type { Rpc } from "./call.ts";
 import { decodeRequest } from "./decode.ts";
 import { details, Failure } from "./failure.ts";
-import { badRequest, callerWaitMs, emptyMessage, type Format, formatNamed, formatsOf, readMessage } from "./httpRequest.ts";
+import {
+  badRequest,
+  callerWaitMs,
+  emptyMessage,
+  type Format,
+  formatNamed,
+  formatsOf,
+  readMessage,
+} from "./httpRequest.ts";
 import { decodeJsonRequest } from "./jsonRequest.ts";
 import type { Incoming, Pipeline } from "./pipeline.ts";
 
@@ -51,10 +59,16 @@ export function rpcOverHttp(options: {
   for (const rpc of options.rpcs) {
     mount(router, rpc, options.pipeline);
     const handler = router.handlers.at(-1);
-    if (handler !== undefined) routes.set(handler.requestPath, { rpc, formats: formatsOf(rpc.kind === "unary"), handler });
+    if (handler !== undefined)
+      routes.set(handler.requestPath, { rpc, formats: formatsOf(rpc.kind === "unary"), handler });
   }
 
-  async function answer(route: Route, format: Format, request: http.IncomingMessage, response: http.ServerResponse) {
+  async function answer(
+    route: Route,
+    format: Format,
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+  ) {
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     const call: Call = {
@@ -79,10 +93,15 @@ export function rpcOverHttp(options: {
     try {
       stopping.throwIfAborted();
       if (rpc.kind === "bidi_stream") {
-        throw new Failure("GRPC_ONLY", `${rpc.method.name} is a stream in both directions: call it on the gRPC listener`);
+        throw new Failure(
+          "GRPC_ONLY",
+          `${rpc.method.name} is a stream in both directions: call it on the gRPC listener`,
+        );
       }
       if (Number.isNaN(callerWaitMs(request.headers))) {
-        throw badRequest("connect-timeout-ms must be up to 10 digits, grpc-timeout up to 8 and one of H, M, S, m, u, n");
+        throw badRequest(
+          "connect-timeout-ms must be up to 10 digits, grpc-timeout up to 8 and one of H, M, S, m, u, n",
+        );
       }
       const bytes = await readMessage(request, format, messageMaxBytes);
       return () => (format.binary ? decodeRequest(desc, bytes) : decodeJsonRequest(desc, bytes));
@@ -98,10 +117,16 @@ export function rpcOverHttp(options: {
     const path = request.url?.split("?")[0] ?? "";
     const route = routes.get(path);
     if (route === undefined) {
-      return { status: 404, failure: new Failure("NOT_SERVED", `there is nothing at ${JSON.stringify(path.slice(0, 256))}`) };
+      return {
+        status: 404,
+        failure: new Failure("NOT_SERVED", `there is nothing at ${JSON.stringify(path.slice(0, 256))}`),
+      };
     }
     if (request.method !== "POST") {
-      return { status: 405, failure: new Failure("NOT_SERVED", `${route.rpc.method.name} is called with POST`) };
+      return {
+        status: 405,
+        failure: new Failure("NOT_SERVED", `${route.rpc.method.name} is called with POST`),
+      };
     }
     const format = formatNamed(request.headers["content-type"], route.formats);
     if (format === undefined) {
@@ -117,7 +142,10 @@ export function rpcOverHttp(options: {
 /** Connect's error for a failure. */
 export function connectError(failure: Failure): ConnectError {
   const error = new ConnectError(failure.message, failure.code);
-  error.details = details(failure).map(({ typeUrl, value }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value }));
+  error.details = details(failure).map(({ typeUrl, value }) => ({
+    type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
+    value,
+  }));
   return error;
 }
 

@@ -10,9 +10,14 @@ export type TlsFiles = { readonly cert: Buffer; readonly key: Buffer; readonly c
  * that cannot be read or holds something else, and for a key of another certificate.
  */
 export function loadTls(env: NodeJS.ProcessEnv): TlsFiles | undefined {
-  const { GOVERNANCE_TLS_CERT: certPath, GOVERNANCE_TLS_KEY: keyPath, GOVERNANCE_TLS_CLIENT_CA: caPath } = env;
+  const {
+    GOVERNANCE_TLS_CERT: certPath,
+    GOVERNANCE_TLS_KEY: keyPath,
+    GOVERNANCE_TLS_CLIENT_CA: caPath,
+  } = env;
   if (!certPath && !keyPath && !caPath) return undefined;
-  if (!certPath || !keyPath) throw new StartupError("GOVERNANCE_TLS_CERT and GOVERNANCE_TLS_KEY: TLS needs both");
+  if (!certPath || !keyPath)
+    throw new StartupError("GOVERNANCE_TLS_CERT and GOVERNANCE_TLS_KEY: TLS needs both");
   const cert = readSetting("GOVERNANCE_TLS_CERT", certPath);
   const key = readSetting("GOVERNANCE_TLS_KEY", keyPath);
   const clientCa = caPath ? readSetting("GOVERNANCE_TLS_CLIENT_CA", caPath) : undefined;

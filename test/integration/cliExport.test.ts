@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
-import { appendFile, open, readFile, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { appendFile, open, stat, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { auditorAs, ledgerAs } from "../support/callers.ts";
-import { type CliRun, envOf, type RunningCli, runCli, startCli } from "../support/cli.ts";
+import { envOf, runCli, startCli } from "../support/cli.ts";
 import { expectChainOver, expectTrailerToProve, readExport } from "../support/exportReader.ts";
+import { type FileExport, fileExport } from "../support/fileExport.ts";
 import { type Relay, startRelay } from "../support/relay.ts";
 import { startTestService, type TestService } from "../support/service.ts";
 
@@ -16,7 +15,6 @@ const actions = 5_000;
 
 let service: TestService;
 let uncut: Buffer;
-let outputs = 0;
 
 beforeAll(async () => {
   service = await startTestService();
@@ -48,43 +46,13 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => service[Symbol.asyncDispose]());
 
-/** An export into a file of its own, as often as it is run. */
-function exportOf(...filters: string[]) {
-  const output = join(service.dataDir, `export_${++outputs}.jsonl`);
-  const state = `${output}.resume`;
-  return {
-    output,
-    state,
-    start: (port: number, ...more: string[]): RunningCli =>
-      startCli(["export", "--output", output, ...filters, ...more], { env: envOf(service, port) }),
-    run: (port: number, ...more: string[]): Promise<CliRun> =>
-      runCli(["export", "--output", output, ...filters, ...more], { env: envOf(service, port) }),
-    resume: (): Promise<CliRun> =>
-      runCli(["export", "--output", output, ...filters, "--resume"], { env: envOf(service) }),
-    bytes: () => readFile(output),
-    /** What the state beside the file says is on disk. */
-    keptBytes: async (): Promise<number> => JSON.parse(await readFile(state, "utf8")).bytes,
-    async expectWhole(run: CliRun, bytes = uncut): Promise<void> {
-      expect(run).toMatchObject({ exitCode: 0, stderr: "" });
-      expect((await readFile(output)).equals(bytes)).toBe(true);
-      expect(existsSync(state)).toBe(false);
-    },
-  };
+function exportOf(...filters: string[]): FileExport {
+  return fileExport(service, uncut, filters);
 }
-
-type FileExport = ReturnType<typeof exportOf>;
 
 /** The same records as `uncut`, whatever else is recorded meanwhile. */
 function exportOfHalts(): FileExport {
   return exportOf("--action-type", "HALT");
-}
-
-/** An export that has got half of its bytes, some of them on disk, and hangs. */
-async function stuck(to: FileExport, relay: Relay): Promise<RunningCli> {
-  const running = to.start(relay.port);
-  await relay.broken;
-  while (!existsSync(to.state) || (await to.keptBytes()) === 0) await sleep(10);
-  return running;
 }
 
 function halfway(then: "cut" | "hold"): Promise<Relay> {
@@ -145,7 +113,7 @@ test.concurrent("an export that is cut on its way to stdout says that it is not 
 test.concurrent("an export killed with kill -9 goes on to the same bytes", async () => {
   await using relay = await halfway("hold");
   const to = exportOfHalts();
-  const { child, done } = await stuck(to, relay);
+  const { child, done } = await to.stuckBehind(relay);
   child.kill("SIGKILL");
   expect(await done).toMatchObject({ signal: "SIGKILL" });
   expect(await to.keptBytes()).toBeGreaterThan(0);
@@ -155,7 +123,7 @@ test.concurrent("an export killed with kill -9 goes on to the same bytes", async
 test.concurrent("what stands behind the state is dropped on resuming: half a line, or anything else", async () => {
   await using relay = await halfway("hold");
   const to = exportOfHalts();
-  const { child, done } = await stuck(to, relay);
+  const { child, done } = await to.stuckBehind(relay);
   child.kill("SIGKILL");
   await done;
   await appendFile(to.output, '{"epoch":1,"posit');
@@ -165,7 +133,7 @@ test.concurrent("what stands behind the state is dropped on resuming: half a lin
 test.concurrent("Ctrl-C leaves a file that can be gone on with", async () => {
   await using relay = await halfway("hold");
   const to = exportOfHalts();
-  const { child, done } = await stuck(to, relay);
+  const { child, done } = await to.stuckBehind(relay);
   child.kill("SIGINT");
   const run = await done;
   expect(run).toMatchObject({ exitCode: 130, stdout: "" });
@@ -206,7 +174,7 @@ test.concurrent("a cut export is not overwritten by one without --resume, nor go
 test.concurrent("a file that was damaged before it was gone on with is found out, and begun anew by the next run", async () => {
   await using relay = await halfway("hold");
   const to = exportOfHalts();
-  const { child, done } = await stuck(to, relay);
+  const { child, done } = await to.stuckBehind(relay);
   child.kill("SIGKILL");
   await done;
   await using file = await open(to.output, "r+");

@@ -1,13 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ledgerAs } from "../support/callers.ts";
-import { envOf, runCli, startCli } from "../support/cli.ts";
-import { type Relay, startRelay } from "../support/relay.ts";
+import { envOf, runCli } from "../support/cli.ts";
+import { readExport } from "../support/exportReader.ts";
+import { type FileExport, fileExport } from "../support/fileExport.ts";
+import { startRelay } from "../support/relay.ts";
 import { startTestService, type TestService } from "../support/service.ts";
 
 const launcher = fileURLToPath(new URL("../../bin/governance.js", import.meta.url));
@@ -27,6 +27,7 @@ function oldNode(): string[] {
 }
 
 let service: TestService;
+let uncut: Buffer;
 beforeAll(async () => {
   service = await startTestService();
   const bot = await ledgerAs(service, "bot");
@@ -35,6 +36,7 @@ beforeAll(async () => {
     const who = { wallet: "0xdeadbeef00000000000000000000000000000001", sessionId: "s", actionType: "HALT" };
     await bot.recordUserAction({ eventId: `launcher${i}`, ...who, paramsJson });
   }
+  uncut = (await readExport((await ledgerAs(service, "compliance")).exportUserActions({}))).bytes;
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
@@ -64,17 +66,8 @@ test("on an old Node stdin, stdout, stderr and the exit code are the command's o
   expect(list.stdout.trimEnd().split("\n")).toHaveLength(20);
 });
 
-/** An export behind a launcher that hangs in the middle, with something on disk. */
-async function stuckExport(output: string, relay: Relay) {
-  const args = ["export", "--output", output];
-  const running = startCli(args, { program: onOldNode, env: envOf(service, relay.port), group: true });
-  await relay.broken;
-  while (!existsSync(`${output}.resume`) || (await keptBytes(output)) === 0) await sleep(10);
-  return running;
-}
-
-async function keptBytes(output: string): Promise<number> {
-  return JSON.parse(await readFile(`${output}.resume`, "utf8")).bytes;
+function launched(): FileExport {
+  return fileExport(service, uncut, [], { program: onOldNode, group: true });
 }
 
 test.each([
@@ -82,32 +75,26 @@ test.each([
   ["SIGTERM", 143],
   ["SIGHUP", 129],
 ] as const)("on an old Node %s reaches the command, which ends as it means to", async (signal, exitCode) => {
-  const output = join(service.dataDir, `${signal}.jsonl`);
   await using relay = await startRelay(service.grpcPort, 700_000, "hold");
-  const { child, done } = await stuckExport(output, relay);
+  const to = launched();
+  const { child, done } = await to.stuckBehind(relay);
   child.kill(signal);
   expect(await done).toMatchObject({ exitCode, stderr: expect.stringContaining("run again with --resume") });
-  const resumed = await runCli(["export", "--output", output, "--resume"], {
-    program: onOldNode,
-    env: envOf(service),
-  });
-  expect(resumed).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("20 records") });
+  await to.expectWhole(await to.resume());
 });
 
 test("on an old Node a launcher that is killed takes the command with it", async () => {
-  const output = join(service.dataDir, "orphan.jsonl");
   await using relay = await startRelay(service.grpcPort, 700_000, "hold");
-  const { child } = await stuckExport(output, relay);
+  const to = launched();
+  const { child } = await to.stuckBehind(relay);
   child.kill("SIGKILL");
   await relay.clientGone; // Only the command itself had that connection.
-  const resumed = await runCli(["export", "--output", output, "--resume"], { env: envOf(service) });
-  expect(resumed).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("20 records") });
+  await to.expectWhole(await to.resume());
 });
 
 test("Ctrl-C at a terminal, which the launcher and the command both get, stops the command once", async () => {
-  const output = join(service.dataDir, "terminal.jsonl");
   await using relay = await startRelay(service.grpcPort, 700_000, "hold");
-  const { child, done } = await stuckExport(output, relay);
+  const { child, done } = await launched().stuckBehind(relay);
   process.kill(-(child.pid ?? 0), "SIGINT");
   const run = await done;
   expect(run).toMatchObject({ exitCode: 130, stderr: expect.stringContaining("run again with --resume") });

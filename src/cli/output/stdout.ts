@@ -2,24 +2,24 @@ import { once } from "node:events";
 import { errorCode } from "../errorCode.ts";
 import { exitCodes } from "../exitCodes.ts";
 
-let brokenPipeExitCode: number = exitCodes.ok;
+/** What happens when whoever reads the output has gone (governance list | head). */
+type BrokenPipe = { readonly kind: "end"; readonly exitCode: number } | { readonly kind: "ignore" };
 
-/**
- * Ends the command quietly when whoever reads its output has gone (governance list | head), with the
- * code that setBrokenPipeExitCode names.
- */
-export function endOnBrokenPipe(): void {
+let onBrokenPipe: BrokenPipe = { kind: "end", exitCode: exitCodes.ok };
+
+/** Ends the command quietly when whoever reads its output has gone, unless setBrokenPipe says otherwise. */
+export function watchBrokenPipe(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (cause) => {
       if (errorCode(cause) !== "EPIPE") throw cause;
-      process.exit(brokenPipeExitCode);
+      if (onBrokenPipe.kind === "end") process.exit(onBrokenPipe.exitCode);
     });
   }
 }
 
-/** For commands whose output is worth nothing unless it is whole. */
-export function setBrokenPipeExitCode(code: number): void {
-  brokenPipeExitCode = code;
+/** For commands whose output is worth nothing unless it is whole, or that do more than write. */
+export function setBrokenPipe(then: BrokenPipe): void {
+  onBrokenPipe = then;
 }
 
 /** Writes to stdout as fast as it is read. */

@@ -175,6 +175,21 @@ describe("after the policy changed", () => {
   });
 });
 
+test("a write_id stays taken after its record was purged, and answers with the decision's id", async () => {
+  const purged = write("purged", { writeId: "purged" });
+  const original = await configStore.checkWrite(purged);
+  await database.query(
+    "superuser",
+    `set role governance_owner; set governance.maintenance = 'on';
+     delete from auditor.parameter_change where write_id = 'purged'`,
+  );
+  const again = await configStore.checkWrite(purged);
+  expect(again).toMatchObject({ replayed: true, allowed: true, decisionId: original.decisionId });
+  const changed = await refusalOf(configStore.checkWrite({ ...purged, newValueJson: "1" }));
+  expect(changed.reason).toBe("WRITE_ID_CONFLICT");
+  expect(await recorded("purged")).toBe(0);
+});
+
 test("a retry is answered in time although nothing can be read: readers never hold up the gate", async () => {
   const original = await configStore.checkWrite(write("busy", { writeId: "busy" }));
   const compliance = await ledgerAs(service, "compliance");

@@ -140,3 +140,26 @@ test("what was refused is kept whole: everything that was sent, and which record
     },
   ]);
 });
+
+test("an event is told from a repeated one for ever, also after its record was purged", async () => {
+  clock.set("2026-05-09T10:00:00Z");
+  const sent = action("evt_purged", { params: { n: 1 } });
+  const original = await bot.recordUserAction(sent);
+  await service.database.query(
+    "superuser",
+    `set role governance_owner; set governance.maintenance = 'on';
+     delete from ledger.user_action where event_id = 'evt_purged'`,
+  );
+  clock.set("2034-01-01T00:00:00Z");
+  const again = await bot.recordUserAction(sent);
+  expect(again.outcome).toBe(RecordOutcome.DUPLICATE);
+  expect(again.report).toMatchObject({
+    reportId: original.report?.reportId,
+    recordedAt: original.report?.recordedAt,
+    retainedUntil: "2033-05-09",
+    actionParamsJson: '{"n":1}',
+  });
+  const changed = await refusalOf(bot.recordUserAction({ ...sent, params: { n: 2 } }));
+  expect(changed.reason).toBe("EVENT_ID_CONFLICT");
+  expect(await countOf("ledger.user_action", "evt_purged")).toBe(0);
+});

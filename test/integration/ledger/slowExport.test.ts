@@ -66,7 +66,7 @@ test("an idle log reaches its head without writing, and reading does not hold it
   expect(after).toEqual(before);
 });
 
-const rows = 1_500;
+const rows = 1_000;
 const exportBytes = rows * 60_000;
 
 /** Records of nearly the largest size there is, as if recorded, in one transaction. */
@@ -103,7 +103,7 @@ test("a slow reader holds the export back: memory stays bounded, and nothing is 
     for await (const part of compliance.exportUserActions({ sessionId: "bulk" })) {
       if (!paused) {
         paused = true;
-        for (let i = 0; i < 20; i++) {
+        for (let i = 0; i < 10; i++) {
           await sleep(50);
           peakBytes = Math.max(peakBytes, heldBytes() - before);
         }

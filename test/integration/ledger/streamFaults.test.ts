@@ -1,6 +1,8 @@
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RecordOutcome } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import { ledgerAs } from "../../support/callers.ts";
@@ -98,18 +100,43 @@ test("a producer goes on after the service was started again, and nothing is rec
   expect(await recordedIds("restarted")).toEqual(Array.from({ length: 50 }, (_, i) => `restarted_${i + 1}`));
 });
 
+/** Makes the database fail on one event, once a test lets go of it, as a faulty disk would. */
+async function failOnEvent(
+  eventId: string,
+): Promise<{ waitedFor(): Promise<void>; letFail(): Promise<void> }> {
+  const run = (text: string) => database.query("superuser", text);
+  await run(`create function fail_here() returns trigger language plpgsql as $$ begin
+    perform pg_advisory_xact_lock(1);
+    raise exception 'the disk is faulty' using errcode = 'io_error';
+  end $$`);
+  await run(`create trigger fail_here before insert on ledger.event_key for each row
+    when (new.event_id = '${eventId}') execute function fail_here()`);
+  const holder = new pg.Client({ connectionString: database.url("superuser") });
+  await holder.connect();
+  await holder.query("select pg_advisory_lock(1)");
+  return {
+    async waitedFor() {
+      await expect
+        .poll(() => run("select granted from pg_locks where locktype = 'advisory' and not granted"))
+        .toHaveLength(1);
+    },
+    letFail: () => holder.end(),
+  };
+}
+
 test("a batch that could not be stored is sent again, even when the one behind it was stored", async () => {
   await using service = await start();
   const stream = await producer(service, "hole");
   stream.send(1, batchOf("hole", 0, 5));
   await stream.ack();
-  {
-    await using held = await holdEvent(database, "hole_6");
-    stream.send(6, batchOf("hole", 1, 5));
-    await held.waitedFor();
-    stream.send(11, batchOf("hole", 2, 5));
-    expect(await refusalOf(stream.ack())).toMatchObject({ code: "Unavailable", reason: "STORE_UNAVAILABLE" });
-  }
+  const fault = await failOnEvent("hole_6");
+  stream.send(6, batchOf("hole", 1, 5));
+  await fault.waitedFor();
+  stream.send(11, batchOf("hole", 2, 5));
+  await sleep(50); // Time for it to be under way as well.
+  await fault.letFail();
+  expect(await refusalOf(stream.ack())).toMatchObject({ code: "Unavailable", reason: "STORE_UNAVAILABLE" });
+  await database.query("superuser", "drop trigger fail_here on ledger.event_key");
 
   const again = await producer(service, "hole");
   expect(again.lastOffset, "not what lies behind the hole").toBe(5n);

@@ -11,7 +11,7 @@ export type Ended = {
   readonly seconds: number;
 };
 
-/** The real command, as a process of its own. It is killed when it is disposed of. */
+/** The real command, as a process of its own. Disposing stops it. */
 export type Command = AsyncDisposable & {
   readonly pid: number;
   readonly stdout: () => string;
@@ -19,7 +19,7 @@ export type Command = AsyncDisposable & {
   readonly ended: Promise<Ended>;
   /** Resolves with the ports once it says that it is ready; rejects when it ends first. */
   readonly ready: Promise<{ readonly grpcPort: number; readonly httpPort: number }>;
-  signal(name: "SIGTERM" | "SIGINT" | "SIGKILL"): void;
+  signal(name: "SIGTERM" | "SIGINT"): void;
 };
 
 /** Starts the command with these settings and no others. */
@@ -63,8 +63,11 @@ export function start(settings: Record<string, string>, ...args: string[]): Comm
     ready,
     signal: (name) => child.kill(name),
     async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
+      // Asked first: killed, it would leave its Postgres behind.
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
       await ended;
+      clearTimeout(timer);
     },
   };
 }

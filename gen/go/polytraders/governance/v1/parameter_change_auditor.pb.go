@@ -681,7 +681,7 @@ type CheckWriteResponse struct {
 	Verdict Verdict `protobuf:"varint,2,opt,name=verdict,proto3,enum=polytraders.governance.v1.Verdict" json:"verdict,omitempty"`
 	// Whether verdicts are enforced.
 	Mode Mode `protobuf:"varint,3,opt,name=mode,proto3,enum=polytraders.governance.v1.Mode" json:"mode,omitempty"`
-	// Why, e.g. "PARAM_CHANGED", "AUDIT_TICKET_REQUIRED" (docs/reason-codes.md).
+	// Why, e.g. "PARAM_CHANGED" or "AUDIT_TICKET_REQUIRED" (spec 002 §14).
 	ReasonCode string `protobuf:"bytes,4,opt,name=reason_code,json=reasonCode,proto3" json:"reason_code,omitempty"`
 	// The reason in a sentence for a person.
 	UserMessage string `protobuf:"bytes,5,opt,name=user_message,json=userMessage,proto3" json:"user_message,omitempty"`

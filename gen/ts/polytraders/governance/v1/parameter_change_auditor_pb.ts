@@ -215,7 +215,7 @@ export type CheckWriteResponse = Message<"polytraders.governance.v1.CheckWriteRe
   mode: Mode;
 
   /**
-   * Why, e.g. "PARAM_CHANGED", "AUDIT_TICKET_REQUIRED" (docs/reason-codes.md).
+   * Why, e.g. "PARAM_CHANGED" or "AUDIT_TICKET_REQUIRED" (spec 002 §14).
    *
    * @generated from field: string reason_code = 4;
    */

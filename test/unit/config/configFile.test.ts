@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { loadConfigFile } from "../../../src/configFile.ts";
+import { StartupError } from "../../../src/startupError.ts";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "governance-config-file-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let count = 0;
+function load(text: string) {
+  const path = join(folder, `file-${++count}.yaml`);
+  writeFileSync(path, text);
+  return loadConfigFile(path);
+}
+
+/** As the contract prints it; what is printed are the defaults, but for the two tiers. */
+const printed = `
+gov.useractivityledger:
+  { mode: shadow_only, retain_days: 2555, export_format: jsonl, scrub_on_account_close: false, publish_to_user: true }
+gov.parameterchangeauditor:
+  { mode: shadow_only, retain_history_days: 365, require_ticket_for: [P0, P1], publish_to_audit_log: true, alert_on_p0_change: true }
+tiers:                       # "bot_slug.param_name" patterns (R24); default P2, gov.* P0
+  risk.*.max_position_pusd: P1
+  risk.killswitch.*: P0
+stopping: []                 # writes towards stopping, never behind a ticket (R7)
+automation: []               # R16
+tickets: {}                  # R7: system, URL, budget, policy per tier
+secrets: []                  # parameter patterns whose values are masked
+`;
+
+test("the file that the contract prints is read as it stands", () => {
+  expect(load(printed).values).toEqual(parse(printed));
+});
+
+test("without a file, and with an empty one, the printed values hold but for the two tiers", () => {
+  const defaults = { ...parse(printed), tiers: {} };
+  expect(loadConfigFile(undefined).values).toEqual(defaults);
+  for (const text of ["", "# nothing\n", "{}", "gov.useractivityledger: {}"])
+    expect(load(text).values).toEqual(defaults);
+});
+
+test("it may be JSON", () => {
+  expect(load(JSON.stringify(parse(printed))).values).toEqual(parse(printed));
+});
+
+test("what the file sets is told from what is default", () => {
+  expect(loadConfigFile(undefined).set).toEqual({});
+  const { set } = load("gov.useractivityledger: { retain_days: 2555, mode: enforce }");
+  expect(set).toEqual({ "gov.useractivityledger": new Set(["retain_days", "mode"]) });
+});
+
+const ledger = (text: string) => `gov.useractivityledger: { ${text} }`;
+const auditor = (text: string) => `gov.parameterchangeauditor: { ${text} }`;
+
+describe("every key takes what it is for:", () => {
+  test.each([
+    ledger("mode: enforce"),
+    ledger("retain_days: 1"),
+    ledger("retain_days: 36500"),
+    ledger("scrub_on_account_close: true"),
+    ledger("publish_to_user: false"),
+    auditor("mode: enforce"),
+    auditor("retain_history_days: 30"),
+    auditor("require_ticket_for: []"),
+    auditor("require_ticket_for: [P3, P0]"),
+    auditor("publish_to_audit_log: false"),
+    auditor("alert_on_p0_change: false"),
+    'tiers: { "*": P3, gov.x: P0 }',
+    "stopping: [risk.*.halted, risk.killswitch.armed]",
+  ])("%s", (text) => {
+    expect(load(text).values).toMatchObject(parse(text));
+  });
+});
+
+describe("a mistake is told with the key's path, in one line:", () => {
+  test.each<readonly [string, RegExp]>([
+    ["tiers: [", /: .* at line 1/],
+    ["- a", /: Invalid input: expected object/],
+    ["7", /: Invalid input: expected object/],
+    ["a: 1\nb", /: .* at line 2/],
+    ["stopping: []\nstopping: []", /: Map keys must be unique/],
+    ["teirs: {}", /: Unrecognized key: "teirs"/],
+    [ledger("retain_day: 1"), /: gov\.useractivityledger: Unrecognized key: "retain_day"/],
+    [ledger("mode: strict"), /: gov\.useractivityledger\.mode: .*"shadow_only"\|"enforce"/],
+    [ledger("retain_days: seven"), /: gov\.useractivityledger\.retain_days: .*expected number/],
+    [ledger("retain_days: 0"), /: gov\.useractivityledger\.retain_days: .*>=1/],
+    [ledger("retain_days: 36501"), /: gov\.useractivityledger\.retain_days: .*<=36500/],
+    [ledger("retain_days: 1.5"), /: gov\.useractivityledger\.retain_days: .*int/],
+    [ledger("retain_days: .nan"), /: gov\.useractivityledger\.retain_days: /],
+    [ledger("export_format: csv"), /: gov\.useractivityledger\.export_format: .*"jsonl"/],
+    [ledger("publish_to_user: 1"), /: gov\.useractivityledger\.publish_to_user: .*boolean/],
+    [auditor("require_ticket_for: P0"), /: gov\.parameterchangeauditor\.require_ticket_for: .*array/],
+    [auditor("require_ticket_for: [P0, P4]"), /: gov\.parameterchangeauditor\.require_ticket_for\.1: /],
+    ["gov.useractivityledger: null", /: gov\.useractivityledger: .*expected object/],
+    ["tiers: { risk.a: P9 }", /: tiers\.risk\.a: .*"P0"\|"P1"\|"P2"\|"P3"/],
+    ['tiers: { "**": P1 }', /: tiers\.\*\*: .*pattern/],
+    ['tiers: { "": P1 }', /: tiers\.: /],
+    ["stopping: risk.a", /: stopping: .*array/],
+    ['stopping: [""]', /: stopping\.0: /],
+    ["automation: [{ subject: x }]", /: automation: automation is not supported by this version/],
+    ["tickets: { url: x }", /: tickets: a ticket system is not supported by this version/],
+    ["secrets: [risk.*]", /: secrets: masking secrets is not supported by this version/],
+  ])("%j", (text, line) => {
+    expect(() => load(text)).toThrow(StartupError);
+    expect(() => load(text)).toThrow(/^GOVERNANCE_CONFIG_FILE: \S+\.yaml: /);
+    expect(() => load(text)).toThrow(line);
+    expect(() => load(text)).not.toThrow(/\n/);
+  });
+});
