@@ -22,7 +22,12 @@ export type AccessRow = {
 /** Leaves one row for each call that reads records, before it is answered (contract: who may do what). */
 export type AccessLog = {
   allowed(call: { caller: Caller; requestId: string }, method: string, filters: string): Promise<void>;
-  refused(call: { caller: Caller; requestId: string }, method: string, filters: string, reason: string): Promise<void>;
+  refused(
+    call: { caller: Caller; requestId: string },
+    method: string,
+    filters: string,
+    reason: string,
+  ): Promise<void>;
 };
 
 export function createAccessLog(journal: Journal<AccessRow, undefined>, clock: Clock): AccessLog {
@@ -56,7 +61,10 @@ export function createAccessLog(journal: Journal<AccessRow, undefined>, clock: C
 }
 
 /** Writes access rows in one statement. */
-export async function appendAccess(client: pg.Client, rows: readonly AccessRow[]): Promise<readonly undefined[]> {
+export async function appendAccess(
+  client: pg.Client,
+  rows: readonly AccessRow[],
+): Promise<readonly undefined[]> {
   await client.query({
     name: "access.append",
     text: `insert into access.read_log (at, request_id, subject, roles, method, filters_json, outcome)

@@ -81,7 +81,9 @@ export function timestamptzArray(valuesMicros: readonly number[]): Buffer {
 
 /** date[] from days since 1970-01-01. */
 export function dateArray(valuesDays: readonly number[]): Buffer {
-  return fixed(dateOid, valuesDays, 4, (buffer, days, at) => buffer.writeInt32BE(days - postgresEpochDays, at));
+  return fixed(dateOid, valuesDays, 4, (buffer, days, at) =>
+    buffer.writeInt32BE(days - postgresEpochDays, at),
+  );
 }
 
 function fixed<T>(

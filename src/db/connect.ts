@@ -25,10 +25,15 @@ export async function connectDatabase(config: Config, dataDir: string, key: KeyO
   let failed: Promise<string> = new Promise(() => undefined);
   if (config.database.kind === "embedded") {
     const postgres = starting.use(
-      await startEmbeddedPostgres({ dataDir: join(dataDir, "postgres"), logFile: join(dataDir, "postgres.log") }),
+      await startEmbeddedPostgres({
+        dataDir: join(dataDir, "postgres"),
+        logFile: join(dataDir, "postgres.log"),
+      }),
     );
     service = postgres.service;
-    failed = postgres.exited.then(({ code, signal }) => `the embedded Postgres ended by itself (${signal ?? code})`);
+    failed = postgres.exited.then(
+      ({ code, signal }) => `the embedded Postgres ended by itself (${signal ?? code})`,
+    );
     await migrate(postgres.admin, postgres.service.user);
   } else {
     const { url, adminUrl } = config.database;

@@ -22,7 +22,11 @@ const migrationLock = 7_163_510_142;
  * starts. Throws a StartupError when the database belongs to a newer version or cannot be reached.
  */
 export async function migrate(admin: Connection, serviceRole: string): Promise<readonly string[]> {
-  const client = new pg.Client({ ...admin, application_name: "governance migrate", connectionTimeoutMillis: 5_000 });
+  const client = new pg.Client({
+    ...admin,
+    application_name: "governance migrate",
+    connectionTimeoutMillis: 5_000,
+  });
   client.on("error", () => undefined); // The pending query fails with it.
   try {
     await client.connect();
@@ -48,7 +52,10 @@ export async function migrate(admin: Connection, serviceRole: string): Promise<r
   } catch (cause) {
     if (cause instanceof StartupError) throw cause;
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new StartupError(`DATABASE_ADMIN_URL: migrating failed (${sqlState(cause) ?? "no code"}): ${message}`, { cause });
+    throw new StartupError(
+      `DATABASE_ADMIN_URL: migrating failed (${sqlState(cause) ?? "no code"}): ${message}`,
+      { cause },
+    );
   } finally {
     await client.end();
   }
@@ -59,7 +66,9 @@ export function refuseNewer(applied: readonly string[]): void {
   const known = migrations();
   const newer = applied.find((name) => !known.some((migration) => migration.name === name));
   if (newer !== undefined) {
-    throw new StartupError(`the database was migrated by a newer version (${newer}); run that version, or a newer one`);
+    throw new StartupError(
+      `the database was migrated by a newer version (${newer}); run that version, or a newer one`,
+    );
   }
 }
 
@@ -70,7 +79,9 @@ async function appliedMigrations(client: pg.Client): Promise<string[]> {
   );
   await client.query("grant usage on schema governance to public");
   await client.query("grant select on governance.migration to public");
-  const { rows } = await client.query<{ name: string }>("select name from governance.migration order by name");
+  const { rows } = await client.query<{ name: string }>(
+    "select name from governance.migration order by name",
+  );
   return rows.map((row) => row.name);
 }
 

@@ -23,7 +23,10 @@ export async function keepMonths(pool: pg.Pool, clock: Clock, log: Logger): Prom
   let running = Promise.resolve();
   const timer = setInterval(() => {
     running = ensure().catch((cause: unknown) => {
-      log.warn({ code: sqlState(cause) }, "the next months' partitions could not be made; it is tried again in an hour");
+      log.warn(
+        { code: sqlState(cause) },
+        "the next months' partitions could not be made; it is tried again in an hour",
+      );
     });
   }, everyMs);
   timer.unref();

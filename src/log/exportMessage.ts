@@ -2,7 +2,11 @@ import type { ExportTrailer } from "../../gen/ts/polytraders/governance/v1/expor
 import type { ExportPart } from "./exportStream.ts";
 
 /** A part of an export as the contract's messages have it, those of both bots alike. */
-export function exportMessage(part: ExportPart): { jsonl: Uint8Array; resumeToken: string; trailer?: ExportTrailer } {
+export function exportMessage(part: ExportPart): {
+  jsonl: Uint8Array;
+  resumeToken: string;
+  trailer?: ExportTrailer;
+} {
   if (part.kind === "lines") return { jsonl: part.jsonl, resumeToken: part.resumeToken };
   return { jsonl: new Uint8Array(), resumeToken: "", trailer: trailerOf(part) };
 }

@@ -53,7 +53,10 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
 }): AsyncGenerator<ExportPart> {
   const through = source.resume?.through ?? source.head;
   if (through.epoch !== source.head.epoch) {
-    throw new Failure("LOG_EPOCH_CHANGED", "the log has begun a new epoch since the export began; start it again");
+    throw new Failure(
+      "LOG_EPOCH_CHANGED",
+      "the log has begun a new epoch since the export began; start it again",
+    );
   }
   let after = source.resume?.after;
   let totalCount = source.resume?.totalCount ?? 0;
@@ -135,5 +138,11 @@ class ChunkBuffer {
 
 /** Whether a value read back from a token is an export's state. */
 export function isExportState(value: unknown): value is ExportState {
-  return typeof value === "object" && value !== null && "through" in value && "chain" in value && "totalCount" in value;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "through" in value &&
+    "chain" in value &&
+    "totalCount" in value
+  );
 }

@@ -44,7 +44,9 @@ export class PageQuery {
     if (page.after === undefined) return;
     this.values.push(page.after.epoch, page.after.xid, page.after.ord);
     const sign = page.order === "oldest" ? ">" : "<";
-    this.#where.push(`(${alias}.epoch, ${alias}.xid, ${alias}.ord) ${sign} ($4::int, $5::text::xid8, $6::int)`);
+    this.#where.push(
+      `(${alias}.epoch, ${alias}.xid, ${alias}.ord) ${sign} ($4::int, $5::text::xid8, $6::int)`,
+    );
   }
 
   /** Adds a condition on a text; null does not restrict. */
@@ -54,7 +56,8 @@ export class PageQuery {
 
   /** Restricts accepted_at to [from, to), microseconds; null does not restrict. */
   acceptedBetween(fromMicros: bigint | null, toMicros: bigint | null): this {
-    const time = (parameter: string) => `timestamptz 'epoch' + ${parameter}::bigint * interval '1 microsecond'`;
+    const time = (parameter: string) =>
+      `timestamptz 'epoch' + ${parameter}::bigint * interval '1 microsecond'`;
     this.#add(fromMicros, (parameter) => `${this.#alias}.accepted_at >= ${time(parameter)}`);
     return this.#add(toMicros, (parameter) => `${this.#alias}.accepted_at < ${time(parameter)}`);
   }
@@ -82,7 +85,10 @@ export class PageQuery {
   }
 
   /** The rows of the statement as a page. */
-  page<Row extends { readonly page_bytes: number }, T>(rows: readonly Row[], record: (row: Row) => T): FoundPage<T> {
+  page<Row extends { readonly page_bytes: number }, T>(
+    rows: readonly Row[],
+    record: (row: Row) => T,
+  ): FoundPage<T> {
     const { limit, maxBytes } = this.#page;
     const cut = (rows.at(-1)?.page_bytes ?? 0) >= maxBytes;
     return { records: rows.slice(0, limit).map(record), more: rows.length > limit || cut };

@@ -52,7 +52,10 @@ export function createSequencer(options: { readonly pool: pg.Pool; readonly log:
 
   /** Steps queue up in this process: each begins after the one before it ended. */
   function step(): Promise<Step> {
-    current = current.then(() => advance(options.pool), () => advance(options.pool));
+    current = current.then(
+      () => advance(options.pool),
+      () => advance(options.pool),
+    );
     return current;
   }
 
@@ -90,9 +93,13 @@ export function createSequencer(options: { readonly pool: pg.Pool; readonly log:
         const { head, placed } = await step();
         if (BigInt(head.horizon) >= below) return head;
         if (performance.now() > deadline) {
-          throw new Failure("LOG_BEHIND", "the log has not caught up: a write transaction is open on the database", {
-            retryAfterMs: 1000,
-          });
+          throw new Failure(
+            "LOG_BEHIND",
+            "the log has not caught up: a write transaction is open on the database",
+            {
+              retryAfterMs: 1000,
+            },
+          );
         }
         if (placed === 0) await sleep(heldUpMs);
       }

@@ -13,9 +13,17 @@ export type Tokens<T> = {
 
 const macBytes = 16;
 
-export function createTokens<T>(key: KeyObject, use: string, isContent: (value: unknown) => value is T): Tokens<T> {
+export function createTokens<T>(
+  key: KeyObject,
+  use: string,
+  isContent: (value: unknown) => value is T,
+): Tokens<T> {
   function mac(body: Buffer, filters: string): Buffer {
-    return createHmac("sha256", key).update(`${use}\n${filters}\n`).update(body).digest().subarray(0, macBytes);
+    return createHmac("sha256", key)
+      .update(`${use}\n${filters}\n`)
+      .update(body)
+      .digest()
+      .subarray(0, macBytes);
   }
 
   return {

@@ -1,9 +1,9 @@
-import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageShape } from "@bufbuild/protobuf";
 import { Failure } from "./failure.ts";
 import { clipNesting } from "./nesting.ts";
 
 /** Reads a request from protobuf's binary format. Throws INVALID_FIELD when the bytes are no such message. */
-export function decodeRequest(desc: DescMessage, bytes: Uint8Array): Message {
+export function decodeRequest<Desc extends DescMessage>(desc: Desc, bytes: Uint8Array): MessageShape<Desc> {
   try {
     return fromBinary(desc, bytes);
   } catch {
@@ -12,7 +12,7 @@ export function decodeRequest(desc: DescMessage, bytes: Uint8Array): Message {
   }
 }
 
-function decodeClipped(desc: DescMessage, bytes: Uint8Array): Message {
+function decodeClipped<Desc extends DescMessage>(desc: Desc, bytes: Uint8Array): MessageShape<Desc> {
   try {
     return fromBinary(desc, clipNesting(desc, bytes));
   } catch (cause) {

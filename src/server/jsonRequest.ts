@@ -4,7 +4,7 @@ import {
   fromJson,
   type JsonObject,
   type JsonValue,
-  type Message,
+  type MessageShape,
   ScalarType,
 } from "@bufbuild/protobuf";
 import { scanJson } from "../exact/json.ts";
@@ -20,7 +20,10 @@ const maxDepth = 90;
  * by its name: in JSON it is as likely a typo as a newer client, and a misspelt field must not be lost.
  * In the binary formats unknown fields are ignored, as proto3 has it.
  */
-export function decodeJsonRequest(desc: DescMessage, bytes: Uint8Array): Message {
+export function decodeJsonRequest<Desc extends DescMessage>(
+  desc: Desc,
+  bytes: Uint8Array,
+): MessageShape<Desc> {
   const text = decodeUtf8(bytes);
   // Half a surrogate pair, which stands for bytes that are no UTF-8, counts as three.
   const scanned = scanJson(text, { maxBytes: bytes.byteLength * 3, maxDepth, root: "any" });
