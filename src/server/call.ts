@@ -19,6 +19,9 @@ export type CallContext = {
   readonly signal: AbortSignal;
 };
 
+/** The caller went away: there is nobody to tell a reason. */
+export class CallerGone extends Error {}
+
 /** A method with one request and one answer. */
 export type Unary<I extends DescMessage = DescMessage, O extends DescMessage = DescMessage> = {
   readonly kind: "unary";

@@ -115,9 +115,11 @@ export async function listenHttp(options: {
         new Failure("SHUTTING_DOWN", "the service is stopping; call another replica, or again later"),
       );
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      // A connection that is kept alive becomes idle only with its last answer.
+      const tidying = setInterval(() => server.closeIdleConnections(), 50);
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
       await closed;
+      clearInterval(tidying);
       clearTimeout(timer);
     },
   };

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip } from "node:zlib";
+import { CallerGone } from "./call.ts";
 import { Failure } from "./failure.ts";
 
 /** How a request on the HTTP listener is packed, by its content type. */
@@ -76,12 +77,19 @@ export function emptyMessage(format: Format): Uint8Array {
 }
 
 async function readAll(body: IncomingMessage, maxPackedBytes: number, maxBytes: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
+  const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > maxPackedBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
+  try {
+    // Leaving early must not destroy the connection: the refusal is still to be written.
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      if (!Buffer.isBuffer(chunk)) throw new TypeError("a body is read as bytes");
+      size += chunk.length;
+      if (size > maxPackedBytes) throw tooLarge(maxBytes);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    // A request ends early when its caller does.
+    throw body.errored === null ? cause : new CallerGone(undefined, { cause });
   }
   return Buffer.concat(chunks, size);
 }

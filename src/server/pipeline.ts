@@ -4,7 +4,7 @@ import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
 import { isServiceMethod, mayCall, type Role, readsRecords } from "./access.ts";
 import type { Authenticator, Caller } from "./authenticate.ts";
-import type { CallContext, Rpc } from "./call.ts";
+import { type CallContext, CallerGone, type Rpc } from "./call.ts";
 import { Failure } from "./failure.ts";
 import { interruptible } from "./interruptible.ts";
 import type { Observer } from "./observe.ts";
@@ -20,12 +20,15 @@ export type Incoming = {
   onGone(notify: () => void): void;
 };
 
-/** A request that is decoded once the caller is known to be allowed. Throws INVALID_FIELD or LIMIT_EXCEEDED. */
-export type Request = () => Message;
+/**
+ * A request that is read and decoded once the caller is known to be allowed: nothing of a stranger's is.
+ * Throws INVALID_FIELD or LIMIT_EXCEEDED, and CallerGone when the caller left in the midst of it.
+ */
+export type Request = () => Message | Promise<Message>;
 
 /** Every call takes the same way in, on both listeners: observe, authenticate, authorise, decode, budget, handle. */
 export type Pipeline = {
-  /** Answers one request. Never rejects with anything but a Failure. */
+  /** Answers one request. Never rejects with anything but a Failure or CallerGone. */
   unary(rpc: Extract<Rpc, { kind: "unary" }>, request: Request, call: Incoming): Promise<Message>;
   /** Answers with a stream. Throws nothing but Failures. */
   stream(
@@ -64,7 +67,7 @@ export function createPipeline(options: {
       await options.accessLog.refused(
         { caller, requestId },
         method,
-        askedFor(rpc, request),
+        await askedFor(rpc, request),
         "ROLE_NOT_ALLOWED",
       );
     }
@@ -74,7 +77,7 @@ export function createPipeline(options: {
   async function* observed(
     rpc: Exclude<Rpc, { kind: "unary" }>,
     call: Incoming,
-    open: (caller: Caller, requestId: string) => AsyncIterable<Message>,
+    open: (caller: Caller, requestId: string) => AsyncIterable<Message> | Promise<AsyncIterable<Message>>,
     request?: Request,
   ): AsyncGenerator<Message> {
     const observation = observer.begin(rpc.method);
@@ -84,16 +87,16 @@ export function createPipeline(options: {
     let timer: NodeJS.Timeout | undefined;
     try {
       const caller = await admit(rpc, call, requestId, request);
-      const answers = interruptible(open(caller, requestId));
+      const answers = interruptible(await open(caller, requestId));
       const leftMs = call.deadlineMs - clock.monotonicMs();
       if (leftMs < longestTimerMs) timer = setTimeout(() => answers.interrupt(budgetExceeded(rpc)), leftMs);
       call.onGone(() =>
-        answers.interrupt(call.deadlineMs > clock.monotonicMs() ? callerGone : budgetExceeded(rpc)),
+        answers.interrupt(call.deadlineMs > clock.monotonicMs() ? new CallerGone() : budgetExceeded(rpc)),
       );
       yield* answers.items;
       done = true;
     } catch (cause) {
-      if (cause === callerGone) return;
+      if (cause instanceof CallerGone) return;
       failure = asFailure(cause, requestId, observer);
       throw failure;
     } finally {
@@ -114,7 +117,9 @@ export function createPipeline(options: {
       let timer: NodeJS.Timeout | undefined;
       try {
         const caller = await admit(rpc, call, requestId, request);
-        const message = request();
+        const asked = request();
+        // Over gRPC it is at hand, and waiting for what is at hand costs a turn.
+        const message = asked instanceof Promise ? await asked : asked;
         const budgetMs = Math.min(rpc.budgetMs, call.deadlineMs - clock.monotonicMs());
         if (budgetMs <= 0) throw budgetExceeded(rpc);
         const context = contextOf(caller, requestId, call, clock.monotonicMs() + budgetMs);
@@ -123,6 +128,7 @@ export function createPipeline(options: {
           rpc.handle(message, context).then(resolve, reject);
         });
       } catch (cause) {
+        if (cause instanceof CallerGone) throw cause;
         failure = asFailure(cause, requestId, observer);
         throw failure;
       } finally {
@@ -131,8 +137,8 @@ export function createPipeline(options: {
       }
     },
     stream(rpc, request, call) {
-      const open = (caller: Caller, requestId: string) =>
-        rpc.handle(request(), contextOf(caller, requestId, call, call.deadlineMs));
+      const open = async (caller: Caller, requestId: string) =>
+        rpc.handle(await request(), contextOf(caller, requestId, call, call.deadlineMs));
       return observed(rpc, call, open, request);
     },
     bidi(rpc, requests, call) {
@@ -146,17 +152,14 @@ export function createPipeline(options: {
 /** Timers take no more; a deadline further away is left to the caller. */
 const longestTimerMs = 2 ** 31 - 1;
 
-/** Ends a stream whose caller went away: there is nobody to tell a reason. */
-const callerGone = Symbol("the caller went away");
-
 /** For gRPC's own services (health, reflection): nobody is asked who they are. */
 export function openPipeline(clock: Clock): Pipeline {
   const anonymous: Caller = { subject: "", roles: new Set(), wallet: undefined };
   const context = (call: Incoming) => new Context(anonymous, "", call.deadlineMs, call, clock);
   return {
-    unary: async (rpc, request, call) => rpc.handle(request(), context(call)),
+    unary: async (rpc, request, call) => rpc.handle(await request(), context(call)),
     async *stream(rpc, request, call) {
-      yield* rpc.handle(request(), context(call));
+      yield* rpc.handle(await request(), context(call));
     },
     async *bidi(rpc, requests, call) {
       yield* rpc.handle(requests, context(call));
@@ -202,13 +205,13 @@ class Context implements CallContext {
 }
 
 /** What a refused reader asked for, for the access log. Nobody checked it yet: what is odd or long is left out. */
-function askedFor(rpc: Rpc, request: Request | undefined): string {
+async function askedFor(rpc: Rpc, request: Request | undefined): Promise<string> {
   if (request === undefined) return "{}";
   try {
-    const text = toJsonString(rpc.method.input, request(), { useProtoFieldName: true });
+    const text = toJsonString(rpc.method.input, await request(), { useProtoFieldName: true });
     return text.length > 4096 ? "{}" : text;
   } catch {
-    return "{}"; // It cannot be decoded, or not be told as JSON.
+    return "{}"; // It cannot be read, or not be told as JSON.
   }
 }
 

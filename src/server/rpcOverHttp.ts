@@ -24,10 +24,10 @@ import {
   readMessage,
 } from "./httpRequest.ts";
 import { decodeJsonRequest } from "./jsonRequest.ts";
-import type { Incoming, Pipeline } from "./pipeline.ts";
+import type { Incoming, Pipeline, Request } from "./pipeline.ts";
 
 /** One call as the listener hands it over, past Connect. */
-type Call = { readonly request: () => Message; readonly incoming: Incoming };
+type Call = { readonly request: Request; readonly incoming: Incoming };
 
 const callKey = createContextKey<Call | undefined>(undefined);
 
@@ -73,7 +73,7 @@ export function rpcOverHttp(options: {
     response.once("close", () => gone.abort());
     const call: Call = {
       incoming: incomingOf(request.headers, gone.signal, clock),
-      request: await requestOf(route.rpc, format, request),
+      request: () => requestOf(route.rpc, format, request),
     };
     const answered = await route.handler({
       httpVersion: request.httpVersion,
@@ -87,30 +87,20 @@ export function rpcOverHttp(options: {
     await write(answered, response);
   }
 
-  /** The request's decoding, to be done once the caller is known; or its refusal. */
-  async function requestOf(rpc: Rpc, format: Format, request: http.IncomingMessage): Promise<() => Message> {
-    const desc = rpc.method.input;
-    try {
-      stopping.throwIfAborted();
-      if (rpc.kind === "bidi_stream") {
-        throw new Failure(
-          "GRPC_ONLY",
-          `${rpc.method.name} is a stream in both directions: call it on the gRPC listener`,
-        );
-      }
-      if (Number.isNaN(callerWaitMs(request.headers))) {
-        throw badRequest(
-          "connect-timeout-ms must be up to 10 digits, grpc-timeout up to 8 and one of H, M, S, m, u, n",
-        );
-      }
-      const bytes = await readMessage(request, format, messageMaxBytes);
-      return () => (format.binary ? decodeRequest(desc, bytes) : decodeJsonRequest(desc, bytes));
-    } catch (cause) {
-      if (!(cause instanceof Failure)) throw cause;
-      return () => {
-        throw cause;
-      };
+  async function requestOf(rpc: Rpc, format: Format, request: http.IncomingMessage): Promise<Message> {
+    stopping.throwIfAborted();
+    if (rpc.kind === "bidi_stream") {
+      const text = `${rpc.method.name} is a stream in both directions: call it on the gRPC listener`;
+      throw new Failure("GRPC_ONLY", text);
     }
+    if (Number.isNaN(callerWaitMs(request.headers))) {
+      throw badRequest(
+        "connect-timeout-ms must be up to 10 digits, grpc-timeout up to 8 and one of H, M, S, m, u, n",
+      );
+    }
+    const bytes = await readMessage(request, format, messageMaxBytes);
+    const desc = rpc.method.input;
+    return format.binary ? decodeRequest(desc, bytes) : decodeJsonRequest(desc, bytes);
   }
 
   return (request, response) => {
@@ -181,8 +171,8 @@ function callOf(context: HandlerContext): Call {
 }
 
 /** The requests of a call that is refused before its first one. */
-async function* refusing(request: () => Message): AsyncGenerator<Message> {
-  yield request();
+async function* refusing(request: Request): AsyncGenerator<Message> {
+  yield await request();
 }
 
 async function* translated(answers: AsyncIterable<Message>): AsyncGenerator<Message> {

@@ -6,10 +6,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RecordUserActionRequestSchema } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import { UserActivityLedgerService } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import { startTestService, type TestService } from "../../support/service.ts";
+import { makeBusy } from "./busy.ts";
 import { callHttp, envelope, pathOf, readJsonError, unwrap } from "./raw.ts";
 
 const { recordUserAction, exportUserActions } = UserActivityLedgerService.method;
 const json = { "content-type": "application/json" };
+const begunRequest = `POST ${pathOf(recordUserAction)} HTTP/1.1\r\nhost: a\r\n`;
 
 let service: TestService;
 let bot: string;
@@ -45,6 +47,16 @@ function headersOf(stream: http2.ClientHttp2Stream): Promise<http2.IncomingHttpH
   });
 }
 
+test("a stranger is refused before its body is read", async () => {
+  const socket = net.connect(service.httpPort, "127.0.0.1");
+  socket.write(`${begunRequest}content-type: application/json\r\ncontent-length: 100\r\n\r\n{`);
+  const answer = await new Promise<string>((resolve) =>
+    socket.once("data", (bytes) => resolve(bytes.toString())),
+  );
+  socket.destroy();
+  expect(answer).toMatch(/^HTTP\/1.1 401 /);
+});
+
 test("a connection is told how many streams it may have open", async () => {
   const session = http2.connect(`http://127.0.0.1:${service.grpcPort}`);
   const settings = await new Promise<http2.Settings>((resolve) => session.once("remoteSettings", resolve));
@@ -70,14 +82,14 @@ describe("headers that are too long are refused", () => {
 });
 
 test.each([
-  ["headers", `POST ${pathOf(recordUserAction)} HTTP/1.1\r\nhost: a\r\n`],
+  ["headers", begunRequest],
   [
     "body",
-    `POST ${pathOf(recordUserAction)} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`,
+    `${begunRequest}authorization: Bearer TOKEN\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`,
   ],
 ])("a caller that never ends its %s is cut off", async (_, begun) => {
   const socket = net.connect(service.httpPort, "127.0.0.1");
-  socket.write(begun);
+  socket.write(begun.replace("TOKEN", bot));
   const started = performance.now();
   const answer = await new Promise<string>((resolve) => {
     let text = "";
@@ -105,15 +117,6 @@ describe("while the database is busy", () => {
     action_type: "HALT",
   });
 
-  /** Holds up whoever writes an action or an access row. */
-  async function busy(): Promise<AsyncDisposable> {
-    const { Client } = await import("pg");
-    const client = new Client({ connectionString: service.database.url("superuser") });
-    await client.connect();
-    await client.query("begin; lock table ledger.user_action, access.read_log in access exclusive mode");
-    return { [Symbol.asyncDispose]: () => client.end() };
-  }
-
   const counted = async (method: string, code: string) => {
     const { body: text } = await callHttp(service.httpPort, "/metrics", { method: "GET" });
     const line = `polytraders_gov_rpc_calls_total{method="UserActivityLedgerService/${method}",code="${code}"} `;
@@ -125,7 +128,7 @@ describe("while the database is busy", () => {
   };
 
   test("a caller over gRPC that waits a millisecond is told that it is over", async () => {
-    await using _busy = await busy();
+    await using _busy = await makeBusy(service);
     using call = rawGrpc(pathOf(recordUserAction), { authorization: `Bearer ${bot}`, "grpc-timeout": "1m" });
     call.stream.end(envelope(bytes()));
     expect(await headersOf(call.stream)).toMatchObject({ "grpc-status": "4" });
@@ -133,7 +136,7 @@ describe("while the database is busy", () => {
   });
 
   test("a caller over HTTP that waits 20 milliseconds is told so with its reason", async () => {
-    await using _busy = await busy();
+    await using _busy = await makeBusy(service);
     const started = performance.now();
     const headers = { ...json, "connect-timeout-ms": "20" };
     const answer = await callHttp(service.httpPort, pathOf(recordUserAction), { token: bot, headers, body });
@@ -145,7 +148,7 @@ describe("while the database is busy", () => {
   });
 
   test("a stream over HTTP that may take 20 milliseconds ends with its reason", async () => {
-    await using _busy = await busy();
+    await using _busy = await makeBusy(service);
     const answer = await callHttp(service.httpPort, pathOf(exportUserActions), {
       token: compliance,
       headers: { "content-type": "application/connect+json", "connect-timeout-ms": "20" },
@@ -157,7 +160,7 @@ describe("while the database is busy", () => {
   });
 
   test("calls whose callers go away are counted as cancelled, over gRPC and HTTP", async () => {
-    await using _busy = await busy();
+    await using _busy = await makeBusy(service);
     const before = await counted("RecordUserAction", "CANCELLED");
     const authorization = `Bearer ${bot}`;
     using call = rawGrpc(pathOf(recordUserAction), { authorization });
@@ -178,7 +181,7 @@ describe("while the database is busy", () => {
   });
 
   test("streams whose callers go away are cancelled at once, over gRPC and HTTP", async () => {
-    await using _busy = await busy();
+    await using _busy = await makeBusy(service);
     const authorization = `Bearer ${compliance}`;
     using call = rawGrpc(pathOf(exportUserActions), { authorization });
     call.stream.end(envelope(new Uint8Array()));
@@ -194,6 +197,18 @@ describe("while the database is busy", () => {
     call.stream.close(http2.constants.NGHTTP2_CANCEL);
     request.destroy();
     await expect.poll(() => counted("ExportUserActions", "CANCELLED")).toBe(2);
+  });
+
+  test("a caller that goes away in the midst of its request is counted as cancelled", async () => {
+    const before = await counted("RecordUserAction", "CANCELLED");
+    const socket = net.connect(service.httpPort, "127.0.0.1");
+    socket.write(
+      `${begunRequest}authorization: Bearer ${bot}\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    socket.destroy();
+    await expect.poll(() => counted("RecordUserAction", "CANCELLED")).toBe(before + 1);
+    expect(await counted("RecordUserAction", "INTERNAL")).toBe(0);
   });
 
   test("a producer that goes away is cancelled", async () => {

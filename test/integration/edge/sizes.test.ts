@@ -36,6 +36,7 @@ const proto = { "content-type": "application/proto" };
 describe("more than 4 MiB are refused", () => {
   test.each([
     ["as JSON", asJson(tooLong), json],
+    ["as JSON, by far", Buffer.alloc(64 * megabyte, "x"), json],
     ["as JSON of unknown length", asJson(tooLong), { ...json, "transfer-encoding": "chunked" }],
     ["as bytes", asBytes(tooLong), proto],
     ["as a bomb of gzip in JSON", gzipped, { ...json, "content-encoding": "gzip" }],

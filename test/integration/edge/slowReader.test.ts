@@ -56,9 +56,9 @@ async function held(): Promise<number> {
   return heapUsed + arrayBuffers;
 }
 
-/** Nothing is read for a second; then the rest has to come to its end. */
+/** Nothing is read for a while; then the rest has to come to its end. */
 async function expectLittleHeldFor(stream: NodeJS.ReadableStream, before: number): Promise<Buffer> {
-  await sleep(1000);
+  await sleep(500);
 
   expect((await held()) - before).toBeLessThan(20 * megabyte);
   const chunks: Buffer[] = [];

@@ -1,7 +1,8 @@
-import { createHmac, createPrivateKey, generateKeyPairSync } from "node:crypto";
+import { createHmac, createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Metadata } from "@grpc/grpc-js";
 import { UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UserActivityLedgerService } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
@@ -112,7 +113,6 @@ const strangers: readonly (readonly [string, () => string | Promise<string>])[] 
     "is signed with another key of the same name",
     async () => {
       const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-      const { sign } = await import("node:crypto");
       return `Bearer ${forged({ alg: "RS256", kid: rsa.kid }, (signed) => sign("sha256", Buffer.from(signed), privateKey).toString("base64url"))}`;
     },
   ],
@@ -161,7 +161,6 @@ describe("nothing is read when the authorization", () => {
   test.each(strangers)("%s", async (_, authorization) => {
     const value = await authorization();
     using client = grpcClient(service.grpcPort);
-    const { Metadata } = await import("@grpc/grpc-js");
     const metadata = new Metadata();
     metadata.set("authorization", value);
     const overGrpc = await callGrpc(client, path, { metadata });

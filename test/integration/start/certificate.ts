@@ -25,7 +25,10 @@ export function makeCertificate(options: {
     tagged(0xa3, sequence(basicConstraints(options.signedBy === undefined), alternativeNames)),
   );
   const der = sequence(tbs, ecdsaWithSha256, bitString(signature(tbs, signingKey)));
-  const base64 = der.toString("base64").replace(/.{64}/g, "$&\n");
+  const base64 = der
+    .toString("base64")
+    .match(/.{1,64}/g)
+    ?.join("\n");
   return {
     name: options.name,
     cert: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`,

@@ -130,7 +130,7 @@ describe("nesting", () => {
     }
   });
 
-  test.each([45, 49, 50, 60, 1_000, 10_000])(
+  test.each([45, 49, 50, 60, 1_000, 3_000])(
     "of %d levels can be decoded, and is still too deep for a bound",
     (depth) => {
       const decoded = decodeRequest(CheckWriteRequestSchema, request(depth));
