@@ -4,7 +4,8 @@ export const parameterMessages = {
     mode: "Your actions are recorded in full in every mode.",
     retain_days: "Your activity history is kept for 7 years as required by regulation.",
     export_format: "Activity history is handed to compliance as JSON lines.",
-    scrub_on_account_close: "When you close your account, your personal data can be removed from your records.",
+    scrub_on_account_close:
+      "When you close your account, your personal data can be removed from your records.",
     publish_to_user: "You can see a summary of your own activity.",
   },
   "gov.parameterchangeauditor": {
