@@ -55,7 +55,7 @@ function greeting(config: Config, grpcPort: number, httpPort: number): string {
     "",
     "Polytraders Governance is ready.",
     `  gRPC        ${grpc}   (health checking and reflection on)`,
-    `  HTTP        ${url}   (Connect, gRPC-Web, JSON; /healthz, /metrics)`,
+    `  HTTP        ${url}   (Connect, gRPC-Web, JSON; /healthz, /readyz, /metrics)`,
     `  records     ${database}`,
     "",
   ];

@@ -54,7 +54,8 @@ export function rpcOverHttp(options: {
   const router = createConnectRouter({
     grpc: false,
     acceptCompression: [compressionGzip, compressionBrotli],
-    jsonOptions: { useProtoFieldName: true },
+    // An `allowed` that is false has to stand in the answer: a gate may not read its absence as anything.
+    jsonOptions: { useProtoFieldName: true, alwaysEmitImplicit: true },
   });
   for (const rpc of options.rpcs) {
     mount(router, rpc, options.pipeline);

@@ -45,12 +45,12 @@ test("every call that reads leaves one row: who, what was asked for, and that it
   await readExport(auditing.exportParameterChanges({}));
   const carol = { subject: "carol", roles: "compliance", outcome: "ALLOWED" };
   expect(await newRows()).toEqual([
-    { ...carol, method: list, filters: { wallet: walletLowerCase, sessionId: "s" } },
-    { ...carol, method: exporting, filters: { actionType: "HALT", fromMicros: "1000001" } },
+    { ...carol, method: list, filters: { wallet: walletLowerCase, session_id: "s" } },
+    { ...carol, method: exporting, filters: { action_type: "HALT", from_micros: "1000001" } },
     {
       ...carol,
       method: "ParameterChangeAuditorService/ListParameterChanges",
-      filters: { botKey: "risk.killswitch", tier: "P0" },
+      filters: { bot_key: "risk.killswitch", tier: "P0" },
     },
     { ...carol, method: "ParameterChangeAuditorService/ExportParameterChanges", filters: {} },
   ]);
@@ -137,7 +137,7 @@ test("recording, streaming and asking the gate leave none, refused or not", asyn
 test("strange filters are kept as they came, in one row", async () => {
   const traceId = "'; drop table access.read_log; --\u2028\u001b[31m\r\n\"\\";
   await compliance.listUserActions({ traceId });
-  expect(await newRows()).toMatchObject([{ filters: { traceId } }]);
+  expect(await newRows()).toMatchObject([{ filters: { trace_id: traceId } }]);
 });
 
 test("nothing is read when its row cannot be written", async () => {

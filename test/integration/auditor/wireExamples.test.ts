@@ -62,7 +62,9 @@ test("the payload of §11, posted as it is printed, is answered as §13 prints",
       durability: "DURABILITY_DURABLE",
       decision_id: ulid,
       policy_version: expect.stringMatching(/^[0-9a-f]{16}$/),
-      diff: [{ kind: "FIELD_CHANGE_KIND_CHANGED", old_json: "5000", new_json: "7500" }],
+      diff: [{ path: "", kind: "FIELD_CHANGE_KIND_CHANGED", old_json: "5000", new_json: "7500" }],
+      diff_omitted: 0,
+      replayed: false,
       report: {
         ...printed,
         old_value_json: "5000",
@@ -71,9 +73,27 @@ test("the payload of §11, posted as it is printed, is answered as §13 prints",
         recorded_by: "tester",
         verdict: "ALLOW",
         mode: "SHADOW_ONLY",
+        // What JSON answers print although it says nothing here, so that false and zero are never absent.
+        inexact: [],
+        trace_id: "",
+        epoch: "0",
+        position: "0",
       },
     },
   });
+});
+
+test("a write that is not allowed says so in JSON, instead of leaving the field out", async () => {
+  const config = "gov.parameterchangeauditor: { mode: enforce }\ntiers: { risk.*: P0 }\n";
+  await using enforcing = await startTestService({ config });
+  const write = { bot_slug: "risk.a", param_name: "b", new_value: 1, editor_id: "e" };
+  const answer = await postJson(
+    enforcing,
+    "config-store",
+    "ParameterChangeAuditorService/CheckWrite",
+    JSON.stringify(write),
+  );
+  expect(answer).toMatchObject({ status: 200, body: { allowed: false, verdict: "VERDICT_REJECT" } });
 });
 
 test("the same payload over gRPC is answered with the same words and values", async () => {

@@ -176,8 +176,9 @@ describe("while the database is busy", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     call.stream.close(http2.constants.NGHTTP2_CANCEL);
     request.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 100)); // The service has to see it before it can answer.
     await _busy[Symbol.asyncDispose]();
-    await expect.poll(() => counted("RecordUserAction", "CANCELLED"), { timeout: 3000 }).toBe(before + 2);
+    await expect.poll(() => counted("RecordUserAction", "CANCELLED"), { timeout: 5000 }).toBe(before + 2);
   });
 
   test("streams whose callers go away are cancelled at once, over gRPC and HTTP", async () => {

@@ -33,6 +33,9 @@ const printed = {
   retained_until: "2033-05-09",
 };
 
+/** What JSON answers print although it says nothing here, so that false and zero are never absent. */
+const notApplying = { inexact: [], session_seq: "0", fill_ids: [], fill_id: "", epoch: "0", position: "0" };
+
 const clock = stoppedClock("2026-05-09T10:00:00Z");
 let service: TestService;
 beforeAll(async () => {
@@ -51,6 +54,7 @@ test("the payload of §11, posted as it is printed, is answered as §13 prints",
         action_params_json: '{"strategy":"sports-model"}',
         event_id: "evt_01HX9Z",
         recorded_by: "tester",
+        ...notApplying,
       },
     },
   });
