@@ -29,8 +29,9 @@ const limits = {
   streamsPerConnection: 200,
   httpHeaderMaxBytes: 16 * 1024,
   httpRequestTimeoutMs: 30_000,
-  /** Commits under way at a time, each of the ledger's and the auditor's. */
-  lanes: 1,
+  /** Commits side by side: streams spread over the lanes, single calls share one for larger batches. */
+  ledgerLanes: 2,
+  auditorLanes: 1,
   batchMaxRows: 1000,
   /** What the database has for a batch before its callers are told that it is away. */
   ledgerStoreBudgetMs: 900,

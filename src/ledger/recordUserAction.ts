@@ -13,6 +13,9 @@ import { type RecordedAction, settlementReport } from "./report.ts";
 import { retainedUntilDay } from "./retention.ts";
 import { actionRow, conflict, store } from "./storeActions.ts";
 
+/** Single calls commit in one order, in one lane: the more of them share a commit, the less each costs. */
+const singleCalls = "single calls";
+
 /** RecordUserAction: one action, answered when it is durable (spec 001 §10). */
 export function createRecordUserAction(dependencies: LedgerDependencies) {
   return async (
@@ -20,9 +23,7 @@ export function createRecordUserAction(dependencies: LedgerDependencies) {
     context: CallContext,
   ): Promise<RecordUserActionResponse> => {
     const row = actionRow(parseAction(request, ""), context.caller.subject, dependencies);
-    const [outcome] = await store(dependencies.journal, `${row.action.wallet} ${row.action.sessionId}`, [
-      row,
-    ]);
+    const [outcome] = await store(dependencies.journal, singleCalls, [row]);
     if (outcome === undefined) throw new Error("the journal answered nothing for a row");
     switch (outcome.kind) {
       case "conflict":
