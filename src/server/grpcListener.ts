@@ -117,7 +117,7 @@ export async function listenGrpc(options: {
 /** What the last answers have to get out on the wire. */
 const lingerMs = 200;
 
-/** Requests stay bytes in grpc-js, so that what cannot be decoded is refused as any other bad input. */
+/** Requests stay bytes in grpc-js, so that what cannot be decoded is refused like other bad input. */
 function definition(rpc: Rpc): MethodDefinition<Buffer, Message> {
   return {
     path: `/${rpc.method.parent.typeName}/${rpc.method.name}`,

@@ -38,7 +38,7 @@ type Route = { readonly rpc: Rpc; readonly formats: readonly Format[]; readonly 
 
 /**
  * Answers calls as Connect, gRPC-Web and plain JSON. Requests are read and decoded here and not by
- * Connect, so that what cannot be decoded is refused as any other bad input; Connect is given an empty
+ * Connect, so that what cannot be decoded is refused like other bad input; Connect is given an empty
  * message in their place, and writes the answers. Gives back what is no call.
  */
 export function rpcOverHttp(options: {
