@@ -50,6 +50,7 @@ describe("in enforce", () => {
     ["a differently spelt one of the service's own", { botSlug: "GOV.x", paramName: "y" }, "P0"],
     ["one of the service's own under another first dot", { botSlug: "gov", paramName: "x.y" }, "P0"],
     ["a P1 with an empty ticket", { ...positionCap, ticketRef: "" }, "P1"],
+    ["a P1 with a blank ticket", { ...positionCap, ticketRef: " \t " }, "P1"],
   ])("%s change without a ticket is rejected, and recorded as rejected", async (what, more, paramTier) => {
     const answer = await configStore.checkWrite(write("x", { ...more, traceId: what }));
     expect(answer).toMatchObject({ ...ticketRequired, allowed: false, mode: Mode.ENFORCE, paramTier });
