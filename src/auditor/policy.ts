@@ -58,7 +58,9 @@ export function decide(
 ): Decision {
   const tier = tierOf(policy.tiers, write.botKey, write.paramKey);
   const needsTicket = policy.requireTicketFor.has(tier) && !isStopping(policy.stopping, write);
-  if (needsTicket && write.ticketRef === null) {
+  // What is kept is what came; but blanks are no ticket, whatever a form sends for an empty box.
+  const hasTicket = write.ticketRef !== null && write.ticketRef.trim() !== "";
+  if (needsTicket && !hasTicket) {
     return {
       verdict: "REJECT",
       allowed: policy.mode === "shadow_only",
@@ -67,6 +69,6 @@ export function decide(
       ticketStatus: "ABSENT",
     };
   }
-  const ticketStatus = write.ticketRef === null ? "NOT_REQUIRED" : "PRESENT";
+  const ticketStatus = hasTicket ? "PRESENT" : "NOT_REQUIRED";
   return { verdict: "ALLOW", allowed: true, reasonCode: "PARAM_CHANGED", tier, ticketStatus };
 }

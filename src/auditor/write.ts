@@ -63,8 +63,7 @@ export function parseWrite(fields: WriteFields): Write {
     newValue: newValue.value,
     inexact: [...oldValue.inexact, ...newValue.inexact],
     editorId,
-    // Blanks are no ticket, whatever a form sends for an empty box.
-    ticketRef: fields.ticketRef?.trim() ? optionalText("ticket_ref", fields.ticketRef, ticketMaxBytes) : null,
+    ticketRef: optionalText("ticket_ref", fields.ticketRef, ticketMaxBytes),
     environment: optionalText("environment", fields.environment, 64),
     writeId: optionalText("write_id", fields.writeId, 256),
     traceId: optionalText("trace_id", fields.traceId, 128),
