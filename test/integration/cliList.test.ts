@@ -115,6 +115,8 @@ test.concurrent("filters choose records, and those of the other kind are bad usa
 });
 
 test.concurrent("a reader that goes away ends the command quietly", async () => {
+  const bot = await ledgerAs(service, "bot");
+  await bot.recordUserAction({ eventId: "gone", wallet, sessionId: "sess_gone", actionType: "HALT" });
   const { child, done } = startCli(["list", "--limit", "all", "--json"], { env: envOf(service) });
   child.stdout?.once("data", () => child.stdout?.destroy());
   expect(await done).toMatchObject({ exitCode: 0, stderr: "" });

@@ -83,6 +83,12 @@ const (
 	ErrorReason_ERROR_REASON_LEGAL_HOLD ErrorReason = 21
 	// INVALID_ARGUMENT. A value below a regulatory floor (R2, R3).
 	ErrorReason_ERROR_REASON_RETENTION_BELOW_REGULATORY_MINIMUM ErrorReason = 22
+	// FAILED_PRECONDITION. The purge may not run now: the service's and the
+	// database's clocks disagree, another run is under way, or this service has no
+	// administrator's connection. The message says which.
+	ErrorReason_ERROR_REASON_PURGE_REFUSED ErrorReason = 23
+	// ALREADY_EXISTS. The hold_id is known with other content.
+	ErrorReason_ERROR_REASON_HOLD_ID_CONFLICT ErrorReason = 24
 )
 
 // Enum value maps for ErrorReason.
@@ -111,6 +117,8 @@ var (
 		20: "ERROR_REASON_NOT_FOUND",
 		21: "ERROR_REASON_LEGAL_HOLD",
 		22: "ERROR_REASON_RETENTION_BELOW_REGULATORY_MINIMUM",
+		23: "ERROR_REASON_PURGE_REFUSED",
+		24: "ERROR_REASON_HOLD_ID_CONFLICT",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                        0,
@@ -136,6 +144,8 @@ var (
 		"ERROR_REASON_NOT_FOUND":                          20,
 		"ERROR_REASON_LEGAL_HOLD":                         21,
 		"ERROR_REASON_RETENTION_BELOW_REGULATORY_MINIMUM": 22,
+		"ERROR_REASON_PURGE_REFUSED":                      23,
+		"ERROR_REASON_HOLD_ID_CONFLICT":                   24,
 	}
 )
 
@@ -170,7 +180,7 @@ var File_polytraders_governance_v1_error_reason_proto protoreflect.FileDescripto
 
 const file_polytraders_governance_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	",polytraders/governance/v1/error_reason.proto\x12\x19polytraders.governance.v1*\x8a\x06\n" +
+	",polytraders/governance/v1/error_reason.proto\x12\x19polytraders.governance.v1*\xcd\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n" +
@@ -195,7 +205,9 @@ const file_polytraders_governance_v1_error_reason_proto_rawDesc = "" +
 	"\x17ERROR_REASON_LOG_BEHIND\x10\x13\x12\x1a\n" +
 	"\x16ERROR_REASON_NOT_FOUND\x10\x14\x12\x1b\n" +
 	"\x17ERROR_REASON_LEGAL_HOLD\x10\x15\x123\n" +
-	"/ERROR_REASON_RETENTION_BELOW_REGULATORY_MINIMUM\x10\x16BJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
+	"/ERROR_REASON_RETENTION_BELOW_REGULATORY_MINIMUM\x10\x16\x12\x1e\n" +
+	"\x1aERROR_REASON_PURGE_REFUSED\x10\x17\x12!\n" +
+	"\x1dERROR_REASON_HOLD_ID_CONFLICT\x10\x18BJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
 
 var (
 	file_polytraders_governance_v1_error_reason_proto_rawDescOnce sync.Once

@@ -1391,7 +1391,7 @@ type RecordExecutionReportResponse struct {
 	LinkState LinkState `protobuf:"varint,2,opt,name=link_state,json=linkState,proto3,enum=polytraders.governance.v1.LinkState" json:"link_state,omitempty"`
 	// The actions it is linked to.
 	LinkedEventIds []string `protobuf:"bytes,3,rep,name=linked_event_ids,json=linkedEventIds,proto3" json:"linked_event_ids,omitempty"`
-	// The fill's id: the one that came, or made of trade_id and order_id.
+	// The fill's id: the one that came, or trade_id, a colon and order_id.
 	FillId        string `protobuf:"bytes,4,opt,name=fill_id,json=fillId,proto3" json:"fill_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1761,7 +1761,16 @@ type CloseAccountResponse struct {
 	// How many records were changed by the scrub.
 	ScrubbedRecords int64 `protobuf:"varint,4,opt,name=scrubbed_records,json=scrubbedRecords,proto3" json:"scrubbed_records,omitempty"`
 	// What the user is told (spec 001 §17).
-	UserMessage   string `protobuf:"bytes,5,opt,name=user_message,json=userMessage,proto3" json:"user_message,omitempty"`
+	UserMessage string `protobuf:"bytes,5,opt,name=user_message,json=userMessage,proto3" json:"user_message,omitempty"`
+	// What stands for the wallet since the scrub, as wallet_address in reads and
+	// exports and as a filter of them. Empty when it was not scrubbed.
+	ScrubbedIdentity string `protobuf:"bytes,6,opt,name=scrubbed_identity,json=scrubbedIdentity,proto3" json:"scrubbed_identity,omitempty"`
+	// The receipt of the scrub. Empty when it was not scrubbed.
+	ReceiptId string `protobuf:"bytes,7,opt,name=receipt_id,json=receiptId,proto3" json:"receipt_id,omitempty"`
+	// Why a scrub that is on is not done yet: "LEGAL_HOLD" (a hold covers records
+	// of the wallet; it is done once released) or "SCRUB_UNDER_WAY" (it goes on by
+	// itself). Empty when it is done or off.
+	ScrubPending  string `protobuf:"bytes,8,opt,name=scrub_pending,json=scrubPending,proto3" json:"scrub_pending,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1827,6 +1836,27 @@ func (x *CloseAccountResponse) GetScrubbedRecords() int64 {
 func (x *CloseAccountResponse) GetUserMessage() string {
 	if x != nil {
 		return x.UserMessage
+	}
+	return ""
+}
+
+func (x *CloseAccountResponse) GetScrubbedIdentity() string {
+	if x != nil {
+		return x.ScrubbedIdentity
+	}
+	return ""
+}
+
+func (x *CloseAccountResponse) GetReceiptId() string {
+	if x != nil {
+		return x.ReceiptId
+	}
+	return ""
+}
+
+func (x *CloseAccountResponse) GetScrubPending() string {
+	if x != nil {
+		return x.ScrubPending
 	}
 	return ""
 }
@@ -2235,6 +2265,1150 @@ func (x *ExportUserActionsResponse) GetTrailer() *ExportTrailer {
 	return nil
 }
 
+// Which fills. Absent filters do not restrict.
+type ListFillsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most this many fill reports, 1 to 1,000. 0 or absent: 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the last answer, with the same filters. Absent: the newest.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only this fill.
+	FillId string `protobuf:"bytes,3,opt,name=fill_id,json=fillId,proto3" json:"fill_id,omitempty"`
+	// Only this trade of the venue.
+	TradeId string `protobuf:"bytes,4,opt,name=trade_id,json=tradeId,proto3" json:"trade_id,omitempty"`
+	// Only this order.
+	OrderId string `protobuf:"bytes,5,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// Only reports that carried this trace_id.
+	TraceId string `protobuf:"bytes,6,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	// Only this wallet.
+	Wallet string `protobuf:"bytes,7,opt,name=wallet,proto3" json:"wallet,omitempty"`
+	// Only reports accepted at or after this time.
+	FromTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=from_time,json=fromTime,proto3" json:"from_time,omitempty"`
+	// Only reports accepted before this time.
+	ToTime        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=to_time,json=toTime,proto3" json:"to_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFillsRequest) Reset() {
+	*x = ListFillsRequest{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFillsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFillsRequest) ProtoMessage() {}
+
+func (x *ListFillsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFillsRequest.ProtoReflect.Descriptor instead.
+func (*ListFillsRequest) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ListFillsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListFillsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListFillsRequest) GetFillId() string {
+	if x != nil {
+		return x.FillId
+	}
+	return ""
+}
+
+func (x *ListFillsRequest) GetTradeId() string {
+	if x != nil {
+		return x.TradeId
+	}
+	return ""
+}
+
+func (x *ListFillsRequest) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *ListFillsRequest) GetTraceId() string {
+	if x != nil {
+		return x.TraceId
+	}
+	return ""
+}
+
+func (x *ListFillsRequest) GetWallet() string {
+	if x != nil {
+		return x.Wallet
+	}
+	return ""
+}
+
+func (x *ListFillsRequest) GetFromTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FromTime
+	}
+	return nil
+}
+
+func (x *ListFillsRequest) GetToTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ToTime
+	}
+	return nil
+}
+
+// One page, newest first.
+type ListFillsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The fill reports of the page.
+	Fills []*FillEntry `protobuf:"bytes,1,rep,name=fills,proto3" json:"fills,omitempty"`
+	// For the next page. Empty on the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFillsResponse) Reset() {
+	*x = ListFillsResponse{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFillsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFillsResponse) ProtoMessage() {}
+
+func (x *ListFillsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFillsResponse.ProtoReflect.Descriptor instead.
+func (*ListFillsResponse) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ListFillsResponse) GetFills() []*FillEntry {
+	if x != nil {
+		return x.Fills
+	}
+	return nil
+}
+
+func (x *ListFillsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// One recorded execution report: a fill, or a later status of one. The reports
+// of a fill, in the order of the log, are its history.
+type FillEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The fill's id: the one that came, or trade_id, a colon and order_id.
+	FillId string `protobuf:"bytes,1,opt,name=fill_id,json=fillId,proto3" json:"fill_id,omitempty"`
+	// When the service accepted the report (server's clock, microseconds, UTC).
+	RecordedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	// The report as it came; its status without the prefix TRADE_STATUS_.
+	Report *ExecutionReport `protobuf:"bytes,3,opt,name=report,proto3" json:"report,omitempty"`
+	// The actions that the fill is linked to, oldest link first.
+	LinkedEventIds []string `protobuf:"bytes,4,rep,name=linked_event_ids,json=linkedEventIds,proto3" json:"linked_event_ids,omitempty"`
+	// The subject of the token that recorded it.
+	RecordedBy string `protobuf:"bytes,5,opt,name=recorded_by,json=recordedBy,proto3" json:"recorded_by,omitempty"`
+	// The last UTC date on which it is certainly kept, YYYY-MM-DD (R1).
+	RetainedUntil string `protobuf:"bytes,6,opt,name=retained_until,json=retainedUntil,proto3" json:"retained_until,omitempty"`
+	// The record's place in the log: the epoch, from 1. 0 before it has one.
+	Epoch int64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The record's place in the log: gap-free within the epoch, from 1, in commit
+	// order. 0 before it has one.
+	Position      int64 `protobuf:"varint,8,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FillEntry) Reset() {
+	*x = FillEntry{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FillEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FillEntry) ProtoMessage() {}
+
+func (x *FillEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FillEntry.ProtoReflect.Descriptor instead.
+func (*FillEntry) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *FillEntry) GetFillId() string {
+	if x != nil {
+		return x.FillId
+	}
+	return ""
+}
+
+func (x *FillEntry) GetRecordedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RecordedAt
+	}
+	return nil
+}
+
+func (x *FillEntry) GetReport() *ExecutionReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+func (x *FillEntry) GetLinkedEventIds() []string {
+	if x != nil {
+		return x.LinkedEventIds
+	}
+	return nil
+}
+
+func (x *FillEntry) GetRecordedBy() string {
+	if x != nil {
+		return x.RecordedBy
+	}
+	return ""
+}
+
+func (x *FillEntry) GetRetainedUntil() string {
+	if x != nil {
+		return x.RetainedUntil
+	}
+	return ""
+}
+
+func (x *FillEntry) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *FillEntry) GetPosition() int64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+// Which fill reports to export. Absent filters do not restrict.
+type ExportFillsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From a cut export, with the same filters: goes on behind it. Absent: from
+	// the start.
+	ResumeToken string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Only this fill.
+	FillId string `protobuf:"bytes,2,opt,name=fill_id,json=fillId,proto3" json:"fill_id,omitempty"`
+	// Only this trade of the venue.
+	TradeId string `protobuf:"bytes,3,opt,name=trade_id,json=tradeId,proto3" json:"trade_id,omitempty"`
+	// Only this order.
+	OrderId string `protobuf:"bytes,4,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	// Only reports that carried this trace_id.
+	TraceId string `protobuf:"bytes,5,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	// Only this wallet.
+	Wallet string `protobuf:"bytes,6,opt,name=wallet,proto3" json:"wallet,omitempty"`
+	// Only reports accepted at or after this time.
+	FromTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=from_time,json=fromTime,proto3" json:"from_time,omitempty"`
+	// Only reports accepted before this time.
+	ToTime        *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=to_time,json=toTime,proto3" json:"to_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportFillsRequest) Reset() {
+	*x = ExportFillsRequest{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportFillsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportFillsRequest) ProtoMessage() {}
+
+func (x *ExportFillsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportFillsRequest.ProtoReflect.Descriptor instead.
+func (*ExportFillsRequest) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ExportFillsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *ExportFillsRequest) GetFillId() string {
+	if x != nil {
+		return x.FillId
+	}
+	return ""
+}
+
+func (x *ExportFillsRequest) GetTradeId() string {
+	if x != nil {
+		return x.TradeId
+	}
+	return ""
+}
+
+func (x *ExportFillsRequest) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *ExportFillsRequest) GetTraceId() string {
+	if x != nil {
+		return x.TraceId
+	}
+	return ""
+}
+
+func (x *ExportFillsRequest) GetWallet() string {
+	if x != nil {
+		return x.Wallet
+	}
+	return ""
+}
+
+func (x *ExportFillsRequest) GetFromTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FromTime
+	}
+	return nil
+}
+
+func (x *ExportFillsRequest) GetToTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ToTime
+	}
+	return nil
+}
+
+// Many lines, or the trailer.
+type ExportFillsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whole JSONL lines, oldest first, each ended by a newline. Empty beside the
+	// trailer.
+	Jsonl []byte `protobuf:"bytes,1,opt,name=jsonl,proto3" json:"jsonl,omitempty"`
+	// Goes on behind these lines.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Set in the last message of a complete export alone.
+	Trailer       *ExportTrailer `protobuf:"bytes,3,opt,name=trailer,proto3" json:"trailer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportFillsResponse) Reset() {
+	*x = ExportFillsResponse{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportFillsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportFillsResponse) ProtoMessage() {}
+
+func (x *ExportFillsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportFillsResponse.ProtoReflect.Descriptor instead.
+func (*ExportFillsResponse) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ExportFillsResponse) GetJsonl() []byte {
+	if x != nil {
+		return x.Jsonl
+	}
+	return nil
+}
+
+func (x *ExportFillsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *ExportFillsResponse) GetTrailer() *ExportTrailer {
+	if x != nil {
+		return x.Trailer
+	}
+	return nil
+}
+
+// Which session to show.
+type ListSessionActivityRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session. Required.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// At most this many entries, 1 to 1,000. 0 or absent: 100.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the last answer, for the same session. Absent: the session's beginning.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSessionActivityRequest) Reset() {
+	*x = ListSessionActivityRequest{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionActivityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionActivityRequest) ProtoMessage() {}
+
+func (x *ListSessionActivityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionActivityRequest.ProtoReflect.Descriptor instead.
+func (*ListSessionActivityRequest) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ListSessionActivityRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *ListSessionActivityRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSessionActivityRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// One page, oldest first.
+type ListSessionActivityResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened in the session, in the order of the log.
+	Entries []*SessionEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// For the next page. Empty on the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// The numbers that are missing from the session's actions now, as ranges
+	// (R21). Empty when none are, or when its producer does not number them.
+	MissingSessionSeq []*NumberRange `protobuf:"bytes,3,rep,name=missing_session_seq,json=missingSessionSeq,proto3" json:"missing_session_seq,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *ListSessionActivityResponse) Reset() {
+	*x = ListSessionActivityResponse{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionActivityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionActivityResponse) ProtoMessage() {}
+
+func (x *ListSessionActivityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionActivityResponse.ProtoReflect.Descriptor instead.
+func (*ListSessionActivityResponse) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ListSessionActivityResponse) GetEntries() []*SessionEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *ListSessionActivityResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListSessionActivityResponse) GetMissingSessionSeq() []*NumberRange {
+	if x != nil {
+		return x.MissingSessionSeq
+	}
+	return nil
+}
+
+// One thing that happened in a session.
+type SessionEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	//
+	// Types that are valid to be assigned to Entry:
+	//
+	//	*SessionEntry_Action
+	//	*SessionEntry_Fill
+	Entry         isSessionEntry_Entry `protobuf_oneof:"entry"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionEntry) Reset() {
+	*x = SessionEntry{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionEntry) ProtoMessage() {}
+
+func (x *SessionEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionEntry.ProtoReflect.Descriptor instead.
+func (*SessionEntry) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *SessionEntry) GetEntry() isSessionEntry_Entry {
+	if x != nil {
+		return x.Entry
+	}
+	return nil
+}
+
+func (x *SessionEntry) GetAction() *UserActionEntry {
+	if x != nil {
+		if x, ok := x.Entry.(*SessionEntry_Action); ok {
+			return x.Action
+		}
+	}
+	return nil
+}
+
+func (x *SessionEntry) GetFill() *FillEntry {
+	if x != nil {
+		if x, ok := x.Entry.(*SessionEntry_Fill); ok {
+			return x.Fill
+		}
+	}
+	return nil
+}
+
+type isSessionEntry_Entry interface {
+	isSessionEntry_Entry()
+}
+
+type SessionEntry_Action struct {
+	// The user did something.
+	Action *UserActionEntry `protobuf:"bytes,1,opt,name=action,proto3,oneof"`
+}
+
+type SessionEntry_Fill struct {
+	// A fill that is linked to an action of the session, or a later status of
+	// one.
+	Fill *FillEntry `protobuf:"bytes,2,opt,name=fill,proto3,oneof"`
+}
+
+func (*SessionEntry_Action) isSessionEntry_Entry() {}
+
+func (*SessionEntry_Fill) isSessionEntry_Entry() {}
+
+// Whole numbers, both ends included.
+type NumberRange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first.
+	First int64 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`
+	// The last.
+	Last          int64 `protobuf:"varint,2,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NumberRange) Reset() {
+	*x = NumberRange{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NumberRange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NumberRange) ProtoMessage() {}
+
+func (x *NumberRange) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NumberRange.ProtoReflect.Descriptor instead.
+func (*NumberRange) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *NumberRange) GetFirst() int64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *NumberRange) GetLast() int64 {
+	if x != nil {
+		return x.Last
+	}
+	return 0
+}
+
+// Which sessions' gaps. Absent filters do not restrict.
+type ListSessionGapsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most this many sessions, 1 to 1,000. 0 or absent: 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the last answer, with the same filters. Absent: the first page.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only this session.
+	SessionId     string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSessionGapsRequest) Reset() {
+	*x = ListSessionGapsRequest{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionGapsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionGapsRequest) ProtoMessage() {}
+
+func (x *ListSessionGapsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionGapsRequest.ProtoReflect.Descriptor instead.
+func (*ListSessionGapsRequest) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListSessionGapsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSessionGapsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListSessionGapsRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+// One page, by session_id.
+type ListSessionGapsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sessions in which actions are missing now.
+	Gaps []*SessionGap `protobuf:"bytes,1,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	// For the next page. Empty on the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSessionGapsResponse) Reset() {
+	*x = ListSessionGapsResponse{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionGapsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionGapsResponse) ProtoMessage() {}
+
+func (x *ListSessionGapsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionGapsResponse.ProtoReflect.Descriptor instead.
+func (*ListSessionGapsResponse) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ListSessionGapsResponse) GetGaps() []*SessionGap {
+	if x != nil {
+		return x.Gaps
+	}
+	return nil
+}
+
+func (x *ListSessionGapsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// A session whose producer numbers its actions, and some have not arrived
+// (R21).
+type SessionGap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	SessionId string `protobuf:"bytes,1,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// The numbers that are missing.
+	Missing []*NumberRange `protobuf:"bytes,2,rep,name=missing,proto3" json:"missing,omitempty"`
+	// When a missing number was last noticed (server's clock, microseconds, UTC).
+	DetectedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=detected_at,json=detectedAt,proto3" json:"detected_at,omitempty"`
+	// "ACTION_GAP_DETECTED".
+	ReasonCode    string `protobuf:"bytes,4,opt,name=reason_code,json=reasonCode,proto3" json:"reason_code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionGap) Reset() {
+	*x = SessionGap{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionGap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionGap) ProtoMessage() {}
+
+func (x *SessionGap) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionGap.ProtoReflect.Descriptor instead.
+func (*SessionGap) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *SessionGap) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *SessionGap) GetMissing() []*NumberRange {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *SessionGap) GetDetectedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DetectedAt
+	}
+	return nil
+}
+
+func (x *SessionGap) GetReasonCode() string {
+	if x != nil {
+		return x.ReasonCode
+	}
+	return ""
+}
+
+// Which refused events. Absent filters do not restrict.
+type ListEventConflictsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most this many conflicts, 1 to 1,000. 0 or absent: 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the last answer, with the same filters. Absent: the newest.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only this event_id.
+	EventId string `protobuf:"bytes,3,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// Only conflicts refused at or after this time.
+	FromTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=from_time,json=fromTime,proto3" json:"from_time,omitempty"`
+	// Only conflicts refused before this time.
+	ToTime        *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=to_time,json=toTime,proto3" json:"to_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListEventConflictsRequest) Reset() {
+	*x = ListEventConflictsRequest{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListEventConflictsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListEventConflictsRequest) ProtoMessage() {}
+
+func (x *ListEventConflictsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListEventConflictsRequest.ProtoReflect.Descriptor instead.
+func (*ListEventConflictsRequest) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListEventConflictsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListEventConflictsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListEventConflictsRequest) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *ListEventConflictsRequest) GetFromTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FromTime
+	}
+	return nil
+}
+
+func (x *ListEventConflictsRequest) GetToTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ToTime
+	}
+	return nil
+}
+
+// One page, newest first.
+type ListEventConflictsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The conflicts of the page.
+	Conflicts []*EventConflict `protobuf:"bytes,1,rep,name=conflicts,proto3" json:"conflicts,omitempty"`
+	// For the next page. Empty on the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListEventConflictsResponse) Reset() {
+	*x = ListEventConflictsResponse{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListEventConflictsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListEventConflictsResponse) ProtoMessage() {}
+
+func (x *ListEventConflictsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListEventConflictsResponse.ProtoReflect.Descriptor instead.
+func (*ListEventConflictsResponse) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListEventConflictsResponse) GetConflicts() []*EventConflict {
+	if x != nil {
+		return x.Conflicts
+	}
+	return nil
+}
+
+func (x *ListEventConflictsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Content that was refused because its event_id was on record with other
+// content (R9).
+type EventConflict struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The event_id that both have.
+	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	// The report of the record that stands.
+	RecordedReportId string `protobuf:"bytes,2,opt,name=recorded_report_id,json=recordedReportId,proto3" json:"recorded_report_id,omitempty"`
+	// When the other content was refused (server's clock, microseconds, UTC).
+	RefusedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=refused_at,json=refusedAt,proto3" json:"refused_at,omitempty"`
+	// What was refused, as it came.
+	Refused *UserAction `protobuf:"bytes,4,opt,name=refused,proto3" json:"refused,omitempty"`
+	// The subject of the token that sent it.
+	RefusedFrom   string `protobuf:"bytes,5,opt,name=refused_from,json=refusedFrom,proto3" json:"refused_from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventConflict) Reset() {
+	*x = EventConflict{}
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventConflict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventConflict) ProtoMessage() {}
+
+func (x *EventConflict) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventConflict.ProtoReflect.Descriptor instead.
+func (*EventConflict) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *EventConflict) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
+}
+
+func (x *EventConflict) GetRecordedReportId() string {
+	if x != nil {
+		return x.RecordedReportId
+	}
+	return ""
+}
+
+func (x *EventConflict) GetRefusedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RefusedAt
+	}
+	return nil
+}
+
+func (x *EventConflict) GetRefused() *UserAction {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *EventConflict) GetRefusedFrom() string {
+	if x != nil {
+		return x.RefusedFrom
+	}
+	return ""
+}
+
 var File_polytraders_governance_v1_user_activity_ledger_proto protoreflect.FileDescriptor
 
 const file_polytraders_governance_v1_user_activity_ledger_proto_rawDesc = "" +
@@ -2379,13 +3553,17 @@ const file_polytraders_governance_v1_user_activity_ledger_proto_rawDesc = "" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12\x16\n" +
 	"\x06wallet\x18\x02 \x01(\tR\x06wallet\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x03 \x01(\tR\tsessionId\"\x89\x02\n" +
+	"session_id\x18\x03 \x01(\tR\tsessionId\"\xfa\x02\n" +
 	"\x14CloseAccountResponse\x12B\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2(.polytraders.governance.v1.RecordOutcomeR\aoutcome\x12C\n" +
 	"\x06report\x18\x02 \x01(\v2+.polytraders.governance.v1.SettlementReportR\x06report\x12\x1a\n" +
 	"\bscrubbed\x18\x03 \x01(\bR\bscrubbed\x12)\n" +
 	"\x10scrubbed_records\x18\x04 \x01(\x03R\x0fscrubbedRecords\x12!\n" +
-	"\fuser_message\x18\x05 \x01(\tR\vuserMessage\"\xb5\x02\n" +
+	"\fuser_message\x18\x05 \x01(\tR\vuserMessage\x12+\n" +
+	"\x11scrubbed_identity\x18\x06 \x01(\tR\x10scrubbedIdentity\x12\x1d\n" +
+	"\n" +
+	"receipt_id\x18\a \x01(\tR\treceiptId\x12#\n" +
+	"\rscrub_pending\x18\b \x01(\tR\fscrubPending\"\xb5\x02\n" +
 	"\x16ListUserActionsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -2421,7 +3599,97 @@ const file_polytraders_governance_v1_user_activity_ledger_proto_rawDesc = "" +
 	"\x19ExportUserActionsResponse\x12\x14\n" +
 	"\x05jsonl\x18\x01 \x01(\fR\x05jsonl\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12B\n" +
-	"\atrailer\x18\x03 \x01(\v2(.polytraders.governance.v1.ExportTrailerR\atrailer*\x87\x01\n" +
+	"\atrailer\x18\x03 \x01(\v2(.polytraders.governance.v1.ExportTrailerR\atrailer\"\xbe\x02\n" +
+	"\x10ListFillsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x17\n" +
+	"\afill_id\x18\x03 \x01(\tR\x06fillId\x12\x19\n" +
+	"\btrade_id\x18\x04 \x01(\tR\atradeId\x12\x19\n" +
+	"\border_id\x18\x05 \x01(\tR\aorderId\x12\x19\n" +
+	"\btrace_id\x18\x06 \x01(\tR\atraceId\x12\x16\n" +
+	"\x06wallet\x18\a \x01(\tR\x06wallet\x127\n" +
+	"\tfrom_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
+	"\ato_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x06toTime\"w\n" +
+	"\x11ListFillsResponse\x12:\n" +
+	"\x05fills\x18\x01 \x03(\v2$.polytraders.governance.v1.FillEntryR\x05fills\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc9\x02\n" +
+	"\tFillEntry\x12\x17\n" +
+	"\afill_id\x18\x01 \x01(\tR\x06fillId\x12;\n" +
+	"\vrecorded_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"recordedAt\x12B\n" +
+	"\x06report\x18\x03 \x01(\v2*.polytraders.governance.v1.ExecutionReportR\x06report\x12(\n" +
+	"\x10linked_event_ids\x18\x04 \x03(\tR\x0elinkedEventIds\x12\x1f\n" +
+	"\vrecorded_by\x18\x05 \x01(\tR\n" +
+	"recordedBy\x12%\n" +
+	"\x0eretained_until\x18\x06 \x01(\tR\rretainedUntil\x12\x14\n" +
+	"\x05epoch\x18\a \x01(\x03R\x05epoch\x12\x1a\n" +
+	"\bposition\x18\b \x01(\x03R\bposition\"\xa7\x02\n" +
+	"\x12ExportFillsRequest\x12!\n" +
+	"\fresume_token\x18\x01 \x01(\tR\vresumeToken\x12\x17\n" +
+	"\afill_id\x18\x02 \x01(\tR\x06fillId\x12\x19\n" +
+	"\btrade_id\x18\x03 \x01(\tR\atradeId\x12\x19\n" +
+	"\border_id\x18\x04 \x01(\tR\aorderId\x12\x19\n" +
+	"\btrace_id\x18\x05 \x01(\tR\atraceId\x12\x16\n" +
+	"\x06wallet\x18\x06 \x01(\tR\x06wallet\x127\n" +
+	"\tfrom_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
+	"\ato_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x06toTime\"\x92\x01\n" +
+	"\x13ExportFillsResponse\x12\x14\n" +
+	"\x05jsonl\x18\x01 \x01(\fR\x05jsonl\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12B\n" +
+	"\atrailer\x18\x03 \x01(\v2(.polytraders.governance.v1.ExportTrailerR\atrailer\"w\n" +
+	"\x1aListSessionActivityRequest\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"\xe0\x01\n" +
+	"\x1bListSessionActivityResponse\x12A\n" +
+	"\aentries\x18\x01 \x03(\v2'.polytraders.governance.v1.SessionEntryR\aentries\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12V\n" +
+	"\x13missing_session_seq\x18\x03 \x03(\v2&.polytraders.governance.v1.NumberRangeR\x11missingSessionSeq\"\x99\x01\n" +
+	"\fSessionEntry\x12D\n" +
+	"\x06action\x18\x01 \x01(\v2*.polytraders.governance.v1.UserActionEntryH\x00R\x06action\x12:\n" +
+	"\x04fill\x18\x02 \x01(\v2$.polytraders.governance.v1.FillEntryH\x00R\x04fillB\a\n" +
+	"\x05entry\"7\n" +
+	"\vNumberRange\x12\x14\n" +
+	"\x05first\x18\x01 \x01(\x03R\x05first\x12\x12\n" +
+	"\x04last\x18\x02 \x01(\x03R\x04last\"s\n" +
+	"\x16ListSessionGapsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\tR\tsessionId\"|\n" +
+	"\x17ListSessionGapsResponse\x129\n" +
+	"\x04gaps\x18\x01 \x03(\v2%.polytraders.governance.v1.SessionGapR\x04gaps\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xcb\x01\n" +
+	"\n" +
+	"SessionGap\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x01 \x01(\tR\tsessionId\x12@\n" +
+	"\amissing\x18\x02 \x03(\v2&.polytraders.governance.v1.NumberRangeR\amissing\x12;\n" +
+	"\vdetected_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"detectedAt\x12\x1f\n" +
+	"\vreason_code\x18\x04 \x01(\tR\n" +
+	"reasonCode\"\xe0\x01\n" +
+	"\x19ListEventConflictsRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x19\n" +
+	"\bevent_id\x18\x03 \x01(\tR\aeventId\x127\n" +
+	"\tfrom_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
+	"\ato_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06toTime\"\x8c\x01\n" +
+	"\x1aListEventConflictsResponse\x12F\n" +
+	"\tconflicts\x18\x01 \x03(\v2(.polytraders.governance.v1.EventConflictR\tconflicts\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf7\x01\n" +
+	"\rEventConflict\x12\x19\n" +
+	"\bevent_id\x18\x01 \x01(\tR\aeventId\x12,\n" +
+	"\x12recorded_report_id\x18\x02 \x01(\tR\x10recordedReportId\x129\n" +
+	"\n" +
+	"refused_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\trefusedAt\x12?\n" +
+	"\arefused\x18\x04 \x01(\v2%.polytraders.governance.v1.UserActionR\arefused\x12!\n" +
+	"\frefused_from\x18\x05 \x01(\tR\vrefusedFrom*\x87\x01\n" +
 	"\rRecordOutcome\x12\x1e\n" +
 	"\x1aRECORD_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17RECORD_OUTCOME_RECORDED\x10\x01\x12\x1c\n" +
@@ -2445,7 +3713,7 @@ func file_polytraders_governance_v1_user_activity_ledger_proto_rawDescGZIP() []b
 }
 
 var file_polytraders_governance_v1_user_activity_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_polytraders_governance_v1_user_activity_ledger_proto_goTypes = []any{
 	(RecordOutcome)(0),                     // 0: polytraders.governance.v1.RecordOutcome
 	(LinkState)(0),                         // 1: polytraders.governance.v1.LinkState
@@ -2473,19 +3741,34 @@ var file_polytraders_governance_v1_user_activity_ledger_proto_goTypes = []any{
 	(*UserActionEntry)(nil),                // 23: polytraders.governance.v1.UserActionEntry
 	(*ExportUserActionsRequest)(nil),       // 24: polytraders.governance.v1.ExportUserActionsRequest
 	(*ExportUserActionsResponse)(nil),      // 25: polytraders.governance.v1.ExportUserActionsResponse
-	(*structpb.Struct)(nil),                // 26: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),          // 27: google.protobuf.Timestamp
-	(*SettlementReport)(nil),               // 28: polytraders.governance.v1.SettlementReport
-	(ErrorReason)(0),                       // 29: polytraders.governance.v1.ErrorReason
-	(*ExportTrailer)(nil),                  // 30: polytraders.governance.v1.ExportTrailer
+	(*ListFillsRequest)(nil),               // 26: polytraders.governance.v1.ListFillsRequest
+	(*ListFillsResponse)(nil),              // 27: polytraders.governance.v1.ListFillsResponse
+	(*FillEntry)(nil),                      // 28: polytraders.governance.v1.FillEntry
+	(*ExportFillsRequest)(nil),             // 29: polytraders.governance.v1.ExportFillsRequest
+	(*ExportFillsResponse)(nil),            // 30: polytraders.governance.v1.ExportFillsResponse
+	(*ListSessionActivityRequest)(nil),     // 31: polytraders.governance.v1.ListSessionActivityRequest
+	(*ListSessionActivityResponse)(nil),    // 32: polytraders.governance.v1.ListSessionActivityResponse
+	(*SessionEntry)(nil),                   // 33: polytraders.governance.v1.SessionEntry
+	(*NumberRange)(nil),                    // 34: polytraders.governance.v1.NumberRange
+	(*ListSessionGapsRequest)(nil),         // 35: polytraders.governance.v1.ListSessionGapsRequest
+	(*ListSessionGapsResponse)(nil),        // 36: polytraders.governance.v1.ListSessionGapsResponse
+	(*SessionGap)(nil),                     // 37: polytraders.governance.v1.SessionGap
+	(*ListEventConflictsRequest)(nil),      // 38: polytraders.governance.v1.ListEventConflictsRequest
+	(*ListEventConflictsResponse)(nil),     // 39: polytraders.governance.v1.ListEventConflictsResponse
+	(*EventConflict)(nil),                  // 40: polytraders.governance.v1.EventConflict
+	(*structpb.Struct)(nil),                // 41: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),          // 42: google.protobuf.Timestamp
+	(*SettlementReport)(nil),               // 43: polytraders.governance.v1.SettlementReport
+	(ErrorReason)(0),                       // 44: polytraders.governance.v1.ErrorReason
+	(*ExportTrailer)(nil),                  // 45: polytraders.governance.v1.ExportTrailer
 }
 var file_polytraders_governance_v1_user_activity_ledger_proto_depIdxs = []int32{
-	26, // 0: polytraders.governance.v1.UserAction.params:type_name -> google.protobuf.Struct
-	27, // 1: polytraders.governance.v1.UserAction.occurred_at:type_name -> google.protobuf.Timestamp
-	26, // 2: polytraders.governance.v1.RecordUserActionRequest.params:type_name -> google.protobuf.Struct
-	27, // 3: polytraders.governance.v1.RecordUserActionRequest.occurred_at:type_name -> google.protobuf.Timestamp
+	41, // 0: polytraders.governance.v1.UserAction.params:type_name -> google.protobuf.Struct
+	42, // 1: polytraders.governance.v1.UserAction.occurred_at:type_name -> google.protobuf.Timestamp
+	41, // 2: polytraders.governance.v1.RecordUserActionRequest.params:type_name -> google.protobuf.Struct
+	42, // 3: polytraders.governance.v1.RecordUserActionRequest.occurred_at:type_name -> google.protobuf.Timestamp
 	0,  // 4: polytraders.governance.v1.RecordUserActionResponse.outcome:type_name -> polytraders.governance.v1.RecordOutcome
-	28, // 5: polytraders.governance.v1.RecordUserActionResponse.report:type_name -> polytraders.governance.v1.SettlementReport
+	43, // 5: polytraders.governance.v1.RecordUserActionResponse.report:type_name -> polytraders.governance.v1.SettlementReport
 	6,  // 6: polytraders.governance.v1.StreamUserActionsRequest.open:type_name -> polytraders.governance.v1.StreamOpen
 	7,  // 7: polytraders.governance.v1.StreamUserActionsRequest.batch:type_name -> polytraders.governance.v1.UserActionBatch
 	2,  // 8: polytraders.governance.v1.UserActionBatch.actions:type_name -> polytraders.governance.v1.UserAction
@@ -2494,11 +3777,11 @@ var file_polytraders_governance_v1_user_activity_ledger_proto_depIdxs = []int32{
 	11, // 11: polytraders.governance.v1.StreamAck.results:type_name -> polytraders.governance.v1.StreamEventResult
 	12, // 12: polytraders.governance.v1.StreamAck.offset_disagreement:type_name -> polytraders.governance.v1.OffsetDisagreement
 	0,  // 13: polytraders.governance.v1.StreamEventResult.outcome:type_name -> polytraders.governance.v1.RecordOutcome
-	29, // 14: polytraders.governance.v1.StreamEventResult.reason:type_name -> polytraders.governance.v1.ErrorReason
-	27, // 15: polytraders.governance.v1.ExecutionReport.matched_at:type_name -> google.protobuf.Timestamp
-	27, // 16: polytraders.governance.v1.ExecutionReport.updated_at:type_name -> google.protobuf.Timestamp
-	27, // 17: polytraders.governance.v1.RecordExecutionReportRequest.matched_at:type_name -> google.protobuf.Timestamp
-	27, // 18: polytraders.governance.v1.RecordExecutionReportRequest.updated_at:type_name -> google.protobuf.Timestamp
+	44, // 14: polytraders.governance.v1.StreamEventResult.reason:type_name -> polytraders.governance.v1.ErrorReason
+	42, // 15: polytraders.governance.v1.ExecutionReport.matched_at:type_name -> google.protobuf.Timestamp
+	42, // 16: polytraders.governance.v1.ExecutionReport.updated_at:type_name -> google.protobuf.Timestamp
+	42, // 17: polytraders.governance.v1.RecordExecutionReportRequest.matched_at:type_name -> google.protobuf.Timestamp
+	42, // 18: polytraders.governance.v1.RecordExecutionReportRequest.updated_at:type_name -> google.protobuf.Timestamp
 	0,  // 19: polytraders.governance.v1.RecordExecutionReportResponse.outcome:type_name -> polytraders.governance.v1.RecordOutcome
 	1,  // 20: polytraders.governance.v1.RecordExecutionReportResponse.link_state:type_name -> polytraders.governance.v1.LinkState
 	6,  // 21: polytraders.governance.v1.StreamExecutionReportsRequest.open:type_name -> polytraders.governance.v1.StreamOpen
@@ -2507,20 +3790,40 @@ var file_polytraders_governance_v1_user_activity_ledger_proto_depIdxs = []int32{
 	9,  // 24: polytraders.governance.v1.StreamExecutionReportsResponse.opened:type_name -> polytraders.governance.v1.StreamOpened
 	10, // 25: polytraders.governance.v1.StreamExecutionReportsResponse.ack:type_name -> polytraders.governance.v1.StreamAck
 	0,  // 26: polytraders.governance.v1.CloseAccountResponse.outcome:type_name -> polytraders.governance.v1.RecordOutcome
-	28, // 27: polytraders.governance.v1.CloseAccountResponse.report:type_name -> polytraders.governance.v1.SettlementReport
-	27, // 28: polytraders.governance.v1.ListUserActionsRequest.from_time:type_name -> google.protobuf.Timestamp
-	27, // 29: polytraders.governance.v1.ListUserActionsRequest.to_time:type_name -> google.protobuf.Timestamp
+	43, // 27: polytraders.governance.v1.CloseAccountResponse.report:type_name -> polytraders.governance.v1.SettlementReport
+	42, // 28: polytraders.governance.v1.ListUserActionsRequest.from_time:type_name -> google.protobuf.Timestamp
+	42, // 29: polytraders.governance.v1.ListUserActionsRequest.to_time:type_name -> google.protobuf.Timestamp
 	23, // 30: polytraders.governance.v1.ListUserActionsResponse.actions:type_name -> polytraders.governance.v1.UserActionEntry
-	27, // 31: polytraders.governance.v1.UserActionEntry.recorded_at:type_name -> google.protobuf.Timestamp
-	28, // 32: polytraders.governance.v1.UserActionEntry.report:type_name -> polytraders.governance.v1.SettlementReport
-	27, // 33: polytraders.governance.v1.ExportUserActionsRequest.from_time:type_name -> google.protobuf.Timestamp
-	27, // 34: polytraders.governance.v1.ExportUserActionsRequest.to_time:type_name -> google.protobuf.Timestamp
-	30, // 35: polytraders.governance.v1.ExportUserActionsResponse.trailer:type_name -> polytraders.governance.v1.ExportTrailer
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	42, // 31: polytraders.governance.v1.UserActionEntry.recorded_at:type_name -> google.protobuf.Timestamp
+	43, // 32: polytraders.governance.v1.UserActionEntry.report:type_name -> polytraders.governance.v1.SettlementReport
+	42, // 33: polytraders.governance.v1.ExportUserActionsRequest.from_time:type_name -> google.protobuf.Timestamp
+	42, // 34: polytraders.governance.v1.ExportUserActionsRequest.to_time:type_name -> google.protobuf.Timestamp
+	45, // 35: polytraders.governance.v1.ExportUserActionsResponse.trailer:type_name -> polytraders.governance.v1.ExportTrailer
+	42, // 36: polytraders.governance.v1.ListFillsRequest.from_time:type_name -> google.protobuf.Timestamp
+	42, // 37: polytraders.governance.v1.ListFillsRequest.to_time:type_name -> google.protobuf.Timestamp
+	28, // 38: polytraders.governance.v1.ListFillsResponse.fills:type_name -> polytraders.governance.v1.FillEntry
+	42, // 39: polytraders.governance.v1.FillEntry.recorded_at:type_name -> google.protobuf.Timestamp
+	13, // 40: polytraders.governance.v1.FillEntry.report:type_name -> polytraders.governance.v1.ExecutionReport
+	42, // 41: polytraders.governance.v1.ExportFillsRequest.from_time:type_name -> google.protobuf.Timestamp
+	42, // 42: polytraders.governance.v1.ExportFillsRequest.to_time:type_name -> google.protobuf.Timestamp
+	45, // 43: polytraders.governance.v1.ExportFillsResponse.trailer:type_name -> polytraders.governance.v1.ExportTrailer
+	33, // 44: polytraders.governance.v1.ListSessionActivityResponse.entries:type_name -> polytraders.governance.v1.SessionEntry
+	34, // 45: polytraders.governance.v1.ListSessionActivityResponse.missing_session_seq:type_name -> polytraders.governance.v1.NumberRange
+	23, // 46: polytraders.governance.v1.SessionEntry.action:type_name -> polytraders.governance.v1.UserActionEntry
+	28, // 47: polytraders.governance.v1.SessionEntry.fill:type_name -> polytraders.governance.v1.FillEntry
+	37, // 48: polytraders.governance.v1.ListSessionGapsResponse.gaps:type_name -> polytraders.governance.v1.SessionGap
+	34, // 49: polytraders.governance.v1.SessionGap.missing:type_name -> polytraders.governance.v1.NumberRange
+	42, // 50: polytraders.governance.v1.SessionGap.detected_at:type_name -> google.protobuf.Timestamp
+	42, // 51: polytraders.governance.v1.ListEventConflictsRequest.from_time:type_name -> google.protobuf.Timestamp
+	42, // 52: polytraders.governance.v1.ListEventConflictsRequest.to_time:type_name -> google.protobuf.Timestamp
+	40, // 53: polytraders.governance.v1.ListEventConflictsResponse.conflicts:type_name -> polytraders.governance.v1.EventConflict
+	42, // 54: polytraders.governance.v1.EventConflict.refused_at:type_name -> google.protobuf.Timestamp
+	2,  // 55: polytraders.governance.v1.EventConflict.refused:type_name -> polytraders.governance.v1.UserAction
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_polytraders_governance_v1_user_activity_ledger_proto_init() }
@@ -2551,13 +3854,17 @@ func file_polytraders_governance_v1_user_activity_ledger_proto_init() {
 		(*StreamExecutionReportsResponse_Opened)(nil),
 		(*StreamExecutionReportsResponse_Ack)(nil),
 	}
+	file_polytraders_governance_v1_user_activity_ledger_proto_msgTypes[31].OneofWrappers = []any{
+		(*SessionEntry_Action)(nil),
+		(*SessionEntry_Fill)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_polytraders_governance_v1_user_activity_ledger_proto_rawDesc), len(file_polytraders_governance_v1_user_activity_ledger_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   24,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

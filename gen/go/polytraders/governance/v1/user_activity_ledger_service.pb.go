@@ -24,7 +24,7 @@ var File_polytraders_governance_v1_user_activity_ledger_service_proto protorefle
 
 const file_polytraders_governance_v1_user_activity_ledger_service_proto_rawDesc = "" +
 	"\n" +
-	"<polytraders/governance/v1/user_activity_ledger_service.proto\x12\x19polytraders.governance.v1\x1a4polytraders/governance/v1/user_activity_ledger.proto2\xac\a\n" +
+	"<polytraders/governance/v1/user_activity_ledger_service.proto\x12\x19polytraders.governance.v1\x1a4polytraders/governance/v1/user_activity_ledger.proto2\x89\f\n" +
 	"\x19UserActivityLedgerService\x12{\n" +
 	"\x10RecordUserAction\x122.polytraders.governance.v1.RecordUserActionRequest\x1a3.polytraders.governance.v1.RecordUserActionResponse\x12\x82\x01\n" +
 	"\x11StreamUserActions\x123.polytraders.governance.v1.StreamUserActionsRequest\x1a4.polytraders.governance.v1.StreamUserActionsResponse(\x010\x01\x12\x8a\x01\n" +
@@ -32,7 +32,12 @@ const file_polytraders_governance_v1_user_activity_ledger_service_proto_rawDesc 
 	"\x16StreamExecutionReports\x128.polytraders.governance.v1.StreamExecutionReportsRequest\x1a9.polytraders.governance.v1.StreamExecutionReportsResponse(\x010\x01\x12o\n" +
 	"\fCloseAccount\x12..polytraders.governance.v1.CloseAccountRequest\x1a/.polytraders.governance.v1.CloseAccountResponse\x12x\n" +
 	"\x0fListUserActions\x121.polytraders.governance.v1.ListUserActionsRequest\x1a2.polytraders.governance.v1.ListUserActionsResponse\x12\x80\x01\n" +
-	"\x11ExportUserActions\x123.polytraders.governance.v1.ExportUserActionsRequest\x1a4.polytraders.governance.v1.ExportUserActionsResponse0\x01BJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
+	"\x11ExportUserActions\x123.polytraders.governance.v1.ExportUserActionsRequest\x1a4.polytraders.governance.v1.ExportUserActionsResponse0\x01\x12f\n" +
+	"\tListFills\x12+.polytraders.governance.v1.ListFillsRequest\x1a,.polytraders.governance.v1.ListFillsResponse\x12n\n" +
+	"\vExportFills\x12-.polytraders.governance.v1.ExportFillsRequest\x1a..polytraders.governance.v1.ExportFillsResponse0\x01\x12\x84\x01\n" +
+	"\x13ListSessionActivity\x125.polytraders.governance.v1.ListSessionActivityRequest\x1a6.polytraders.governance.v1.ListSessionActivityResponse\x12x\n" +
+	"\x0fListSessionGaps\x121.polytraders.governance.v1.ListSessionGapsRequest\x1a2.polytraders.governance.v1.ListSessionGapsResponse\x12\x81\x01\n" +
+	"\x12ListEventConflicts\x124.polytraders.governance.v1.ListEventConflictsRequest\x1a5.polytraders.governance.v1.ListEventConflictsResponseBJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
 
 var file_polytraders_governance_v1_user_activity_ledger_service_proto_goTypes = []any{
 	(*RecordUserActionRequest)(nil),        // 0: polytraders.governance.v1.RecordUserActionRequest
@@ -42,13 +47,23 @@ var file_polytraders_governance_v1_user_activity_ledger_service_proto_goTypes = 
 	(*CloseAccountRequest)(nil),            // 4: polytraders.governance.v1.CloseAccountRequest
 	(*ListUserActionsRequest)(nil),         // 5: polytraders.governance.v1.ListUserActionsRequest
 	(*ExportUserActionsRequest)(nil),       // 6: polytraders.governance.v1.ExportUserActionsRequest
-	(*RecordUserActionResponse)(nil),       // 7: polytraders.governance.v1.RecordUserActionResponse
-	(*StreamUserActionsResponse)(nil),      // 8: polytraders.governance.v1.StreamUserActionsResponse
-	(*RecordExecutionReportResponse)(nil),  // 9: polytraders.governance.v1.RecordExecutionReportResponse
-	(*StreamExecutionReportsResponse)(nil), // 10: polytraders.governance.v1.StreamExecutionReportsResponse
-	(*CloseAccountResponse)(nil),           // 11: polytraders.governance.v1.CloseAccountResponse
-	(*ListUserActionsResponse)(nil),        // 12: polytraders.governance.v1.ListUserActionsResponse
-	(*ExportUserActionsResponse)(nil),      // 13: polytraders.governance.v1.ExportUserActionsResponse
+	(*ListFillsRequest)(nil),               // 7: polytraders.governance.v1.ListFillsRequest
+	(*ExportFillsRequest)(nil),             // 8: polytraders.governance.v1.ExportFillsRequest
+	(*ListSessionActivityRequest)(nil),     // 9: polytraders.governance.v1.ListSessionActivityRequest
+	(*ListSessionGapsRequest)(nil),         // 10: polytraders.governance.v1.ListSessionGapsRequest
+	(*ListEventConflictsRequest)(nil),      // 11: polytraders.governance.v1.ListEventConflictsRequest
+	(*RecordUserActionResponse)(nil),       // 12: polytraders.governance.v1.RecordUserActionResponse
+	(*StreamUserActionsResponse)(nil),      // 13: polytraders.governance.v1.StreamUserActionsResponse
+	(*RecordExecutionReportResponse)(nil),  // 14: polytraders.governance.v1.RecordExecutionReportResponse
+	(*StreamExecutionReportsResponse)(nil), // 15: polytraders.governance.v1.StreamExecutionReportsResponse
+	(*CloseAccountResponse)(nil),           // 16: polytraders.governance.v1.CloseAccountResponse
+	(*ListUserActionsResponse)(nil),        // 17: polytraders.governance.v1.ListUserActionsResponse
+	(*ExportUserActionsResponse)(nil),      // 18: polytraders.governance.v1.ExportUserActionsResponse
+	(*ListFillsResponse)(nil),              // 19: polytraders.governance.v1.ListFillsResponse
+	(*ExportFillsResponse)(nil),            // 20: polytraders.governance.v1.ExportFillsResponse
+	(*ListSessionActivityResponse)(nil),    // 21: polytraders.governance.v1.ListSessionActivityResponse
+	(*ListSessionGapsResponse)(nil),        // 22: polytraders.governance.v1.ListSessionGapsResponse
+	(*ListEventConflictsResponse)(nil),     // 23: polytraders.governance.v1.ListEventConflictsResponse
 }
 var file_polytraders_governance_v1_user_activity_ledger_service_proto_depIdxs = []int32{
 	0,  // 0: polytraders.governance.v1.UserActivityLedgerService.RecordUserAction:input_type -> polytraders.governance.v1.RecordUserActionRequest
@@ -58,15 +73,25 @@ var file_polytraders_governance_v1_user_activity_ledger_service_proto_depIdxs = 
 	4,  // 4: polytraders.governance.v1.UserActivityLedgerService.CloseAccount:input_type -> polytraders.governance.v1.CloseAccountRequest
 	5,  // 5: polytraders.governance.v1.UserActivityLedgerService.ListUserActions:input_type -> polytraders.governance.v1.ListUserActionsRequest
 	6,  // 6: polytraders.governance.v1.UserActivityLedgerService.ExportUserActions:input_type -> polytraders.governance.v1.ExportUserActionsRequest
-	7,  // 7: polytraders.governance.v1.UserActivityLedgerService.RecordUserAction:output_type -> polytraders.governance.v1.RecordUserActionResponse
-	8,  // 8: polytraders.governance.v1.UserActivityLedgerService.StreamUserActions:output_type -> polytraders.governance.v1.StreamUserActionsResponse
-	9,  // 9: polytraders.governance.v1.UserActivityLedgerService.RecordExecutionReport:output_type -> polytraders.governance.v1.RecordExecutionReportResponse
-	10, // 10: polytraders.governance.v1.UserActivityLedgerService.StreamExecutionReports:output_type -> polytraders.governance.v1.StreamExecutionReportsResponse
-	11, // 11: polytraders.governance.v1.UserActivityLedgerService.CloseAccount:output_type -> polytraders.governance.v1.CloseAccountResponse
-	12, // 12: polytraders.governance.v1.UserActivityLedgerService.ListUserActions:output_type -> polytraders.governance.v1.ListUserActionsResponse
-	13, // 13: polytraders.governance.v1.UserActivityLedgerService.ExportUserActions:output_type -> polytraders.governance.v1.ExportUserActionsResponse
-	7,  // [7:14] is the sub-list for method output_type
-	0,  // [0:7] is the sub-list for method input_type
+	7,  // 7: polytraders.governance.v1.UserActivityLedgerService.ListFills:input_type -> polytraders.governance.v1.ListFillsRequest
+	8,  // 8: polytraders.governance.v1.UserActivityLedgerService.ExportFills:input_type -> polytraders.governance.v1.ExportFillsRequest
+	9,  // 9: polytraders.governance.v1.UserActivityLedgerService.ListSessionActivity:input_type -> polytraders.governance.v1.ListSessionActivityRequest
+	10, // 10: polytraders.governance.v1.UserActivityLedgerService.ListSessionGaps:input_type -> polytraders.governance.v1.ListSessionGapsRequest
+	11, // 11: polytraders.governance.v1.UserActivityLedgerService.ListEventConflicts:input_type -> polytraders.governance.v1.ListEventConflictsRequest
+	12, // 12: polytraders.governance.v1.UserActivityLedgerService.RecordUserAction:output_type -> polytraders.governance.v1.RecordUserActionResponse
+	13, // 13: polytraders.governance.v1.UserActivityLedgerService.StreamUserActions:output_type -> polytraders.governance.v1.StreamUserActionsResponse
+	14, // 14: polytraders.governance.v1.UserActivityLedgerService.RecordExecutionReport:output_type -> polytraders.governance.v1.RecordExecutionReportResponse
+	15, // 15: polytraders.governance.v1.UserActivityLedgerService.StreamExecutionReports:output_type -> polytraders.governance.v1.StreamExecutionReportsResponse
+	16, // 16: polytraders.governance.v1.UserActivityLedgerService.CloseAccount:output_type -> polytraders.governance.v1.CloseAccountResponse
+	17, // 17: polytraders.governance.v1.UserActivityLedgerService.ListUserActions:output_type -> polytraders.governance.v1.ListUserActionsResponse
+	18, // 18: polytraders.governance.v1.UserActivityLedgerService.ExportUserActions:output_type -> polytraders.governance.v1.ExportUserActionsResponse
+	19, // 19: polytraders.governance.v1.UserActivityLedgerService.ListFills:output_type -> polytraders.governance.v1.ListFillsResponse
+	20, // 20: polytraders.governance.v1.UserActivityLedgerService.ExportFills:output_type -> polytraders.governance.v1.ExportFillsResponse
+	21, // 21: polytraders.governance.v1.UserActivityLedgerService.ListSessionActivity:output_type -> polytraders.governance.v1.ListSessionActivityResponse
+	22, // 22: polytraders.governance.v1.UserActivityLedgerService.ListSessionGaps:output_type -> polytraders.governance.v1.ListSessionGapsResponse
+	23, // 23: polytraders.governance.v1.UserActivityLedgerService.ListEventConflicts:output_type -> polytraders.governance.v1.ListEventConflictsResponse
+	12, // [12:24] is the sub-list for method output_type
+	0,  // [0:12] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name

@@ -26,6 +26,11 @@ const (
 	UserActivityLedgerService_CloseAccount_FullMethodName           = "/polytraders.governance.v1.UserActivityLedgerService/CloseAccount"
 	UserActivityLedgerService_ListUserActions_FullMethodName        = "/polytraders.governance.v1.UserActivityLedgerService/ListUserActions"
 	UserActivityLedgerService_ExportUserActions_FullMethodName      = "/polytraders.governance.v1.UserActivityLedgerService/ExportUserActions"
+	UserActivityLedgerService_ListFills_FullMethodName              = "/polytraders.governance.v1.UserActivityLedgerService/ListFills"
+	UserActivityLedgerService_ExportFills_FullMethodName            = "/polytraders.governance.v1.UserActivityLedgerService/ExportFills"
+	UserActivityLedgerService_ListSessionActivity_FullMethodName    = "/polytraders.governance.v1.UserActivityLedgerService/ListSessionActivity"
+	UserActivityLedgerService_ListSessionGaps_FullMethodName        = "/polytraders.governance.v1.UserActivityLedgerService/ListSessionGaps"
+	UserActivityLedgerService_ListEventConflicts_FullMethodName     = "/polytraders.governance.v1.UserActivityLedgerService/ListEventConflicts"
 )
 
 // UserActivityLedgerServiceClient is the client API for UserActivityLedgerService service.
@@ -58,6 +63,21 @@ type UserActivityLedgerServiceClient interface {
 	// Streams actions as JSONL, oldest first. Role: compliance. Leaves one row in
 	// the access log.
 	ExportUserActions(ctx context.Context, in *ExportUserActionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportUserActionsResponse], error)
+	// Pages through recorded execution reports, newest first. Role: compliance.
+	// Leaves one row in the access log.
+	ListFills(ctx context.Context, in *ListFillsRequest, opts ...grpc.CallOption) (*ListFillsResponse, error)
+	// Streams recorded execution reports as JSONL, oldest first. Role: compliance.
+	// Leaves one row in the access log.
+	ExportFills(ctx context.Context, in *ExportFillsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportFillsResponse], error)
+	// Pages through one session, its actions and their fills in order, oldest
+	// first. Role: compliance. Leaves one row in the access log.
+	ListSessionActivity(ctx context.Context, in *ListSessionActivityRequest, opts ...grpc.CallOption) (*ListSessionActivityResponse, error)
+	// Pages through the sessions in which numbered actions are missing (R21).
+	// Roles: compliance, operator. Leaves one row in the access log.
+	ListSessionGaps(ctx context.Context, in *ListSessionGapsRequest, opts ...grpc.CallOption) (*ListSessionGapsResponse, error)
+	// Pages through content that was refused because its event_id was taken (R9),
+	// newest first. Role: compliance. Leaves one row in the access log.
+	ListEventConflicts(ctx context.Context, in *ListEventConflictsRequest, opts ...grpc.CallOption) (*ListEventConflictsResponse, error)
 }
 
 type userActivityLedgerServiceClient struct {
@@ -153,6 +173,65 @@ func (c *userActivityLedgerServiceClient) ExportUserActions(ctx context.Context,
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type UserActivityLedgerService_ExportUserActionsClient = grpc.ServerStreamingClient[ExportUserActionsResponse]
 
+func (c *userActivityLedgerServiceClient) ListFills(ctx context.Context, in *ListFillsRequest, opts ...grpc.CallOption) (*ListFillsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListFillsResponse)
+	err := c.cc.Invoke(ctx, UserActivityLedgerService_ListFills_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *userActivityLedgerServiceClient) ExportFills(ctx context.Context, in *ExportFillsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportFillsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &UserActivityLedgerService_ServiceDesc.Streams[3], UserActivityLedgerService_ExportFills_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportFillsRequest, ExportFillsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type UserActivityLedgerService_ExportFillsClient = grpc.ServerStreamingClient[ExportFillsResponse]
+
+func (c *userActivityLedgerServiceClient) ListSessionActivity(ctx context.Context, in *ListSessionActivityRequest, opts ...grpc.CallOption) (*ListSessionActivityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSessionActivityResponse)
+	err := c.cc.Invoke(ctx, UserActivityLedgerService_ListSessionActivity_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *userActivityLedgerServiceClient) ListSessionGaps(ctx context.Context, in *ListSessionGapsRequest, opts ...grpc.CallOption) (*ListSessionGapsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSessionGapsResponse)
+	err := c.cc.Invoke(ctx, UserActivityLedgerService_ListSessionGaps_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *userActivityLedgerServiceClient) ListEventConflicts(ctx context.Context, in *ListEventConflictsRequest, opts ...grpc.CallOption) (*ListEventConflictsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListEventConflictsResponse)
+	err := c.cc.Invoke(ctx, UserActivityLedgerService_ListEventConflicts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // UserActivityLedgerServiceServer is the server API for UserActivityLedgerService service.
 // All implementations must embed UnimplementedUserActivityLedgerServiceServer
 // for forward compatibility.
@@ -183,6 +262,21 @@ type UserActivityLedgerServiceServer interface {
 	// Streams actions as JSONL, oldest first. Role: compliance. Leaves one row in
 	// the access log.
 	ExportUserActions(*ExportUserActionsRequest, grpc.ServerStreamingServer[ExportUserActionsResponse]) error
+	// Pages through recorded execution reports, newest first. Role: compliance.
+	// Leaves one row in the access log.
+	ListFills(context.Context, *ListFillsRequest) (*ListFillsResponse, error)
+	// Streams recorded execution reports as JSONL, oldest first. Role: compliance.
+	// Leaves one row in the access log.
+	ExportFills(*ExportFillsRequest, grpc.ServerStreamingServer[ExportFillsResponse]) error
+	// Pages through one session, its actions and their fills in order, oldest
+	// first. Role: compliance. Leaves one row in the access log.
+	ListSessionActivity(context.Context, *ListSessionActivityRequest) (*ListSessionActivityResponse, error)
+	// Pages through the sessions in which numbered actions are missing (R21).
+	// Roles: compliance, operator. Leaves one row in the access log.
+	ListSessionGaps(context.Context, *ListSessionGapsRequest) (*ListSessionGapsResponse, error)
+	// Pages through content that was refused because its event_id was taken (R9),
+	// newest first. Role: compliance. Leaves one row in the access log.
+	ListEventConflicts(context.Context, *ListEventConflictsRequest) (*ListEventConflictsResponse, error)
 	mustEmbedUnimplementedUserActivityLedgerServiceServer()
 }
 
@@ -213,6 +307,21 @@ func (UnimplementedUserActivityLedgerServiceServer) ListUserActions(context.Cont
 }
 func (UnimplementedUserActivityLedgerServiceServer) ExportUserActions(*ExportUserActionsRequest, grpc.ServerStreamingServer[ExportUserActionsResponse]) error {
 	return status.Error(codes.Unimplemented, "method ExportUserActions not implemented")
+}
+func (UnimplementedUserActivityLedgerServiceServer) ListFills(context.Context, *ListFillsRequest) (*ListFillsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListFills not implemented")
+}
+func (UnimplementedUserActivityLedgerServiceServer) ExportFills(*ExportFillsRequest, grpc.ServerStreamingServer[ExportFillsResponse]) error {
+	return status.Error(codes.Unimplemented, "method ExportFills not implemented")
+}
+func (UnimplementedUserActivityLedgerServiceServer) ListSessionActivity(context.Context, *ListSessionActivityRequest) (*ListSessionActivityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSessionActivity not implemented")
+}
+func (UnimplementedUserActivityLedgerServiceServer) ListSessionGaps(context.Context, *ListSessionGapsRequest) (*ListSessionGapsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSessionGaps not implemented")
+}
+func (UnimplementedUserActivityLedgerServiceServer) ListEventConflicts(context.Context, *ListEventConflictsRequest) (*ListEventConflictsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListEventConflicts not implemented")
 }
 func (UnimplementedUserActivityLedgerServiceServer) mustEmbedUnimplementedUserActivityLedgerServiceServer() {
 }
@@ -333,6 +442,89 @@ func _UserActivityLedgerService_ExportUserActions_Handler(srv interface{}, strea
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type UserActivityLedgerService_ExportUserActionsServer = grpc.ServerStreamingServer[ExportUserActionsResponse]
 
+func _UserActivityLedgerService_ListFills_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListFillsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserActivityLedgerServiceServer).ListFills(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserActivityLedgerService_ListFills_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserActivityLedgerServiceServer).ListFills(ctx, req.(*ListFillsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _UserActivityLedgerService_ExportFills_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportFillsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(UserActivityLedgerServiceServer).ExportFills(m, &grpc.GenericServerStream[ExportFillsRequest, ExportFillsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type UserActivityLedgerService_ExportFillsServer = grpc.ServerStreamingServer[ExportFillsResponse]
+
+func _UserActivityLedgerService_ListSessionActivity_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSessionActivityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserActivityLedgerServiceServer).ListSessionActivity(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserActivityLedgerService_ListSessionActivity_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserActivityLedgerServiceServer).ListSessionActivity(ctx, req.(*ListSessionActivityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _UserActivityLedgerService_ListSessionGaps_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSessionGapsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserActivityLedgerServiceServer).ListSessionGaps(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserActivityLedgerService_ListSessionGaps_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserActivityLedgerServiceServer).ListSessionGaps(ctx, req.(*ListSessionGapsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _UserActivityLedgerService_ListEventConflicts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListEventConflictsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(UserActivityLedgerServiceServer).ListEventConflicts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: UserActivityLedgerService_ListEventConflicts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(UserActivityLedgerServiceServer).ListEventConflicts(ctx, req.(*ListEventConflictsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // UserActivityLedgerService_ServiceDesc is the grpc.ServiceDesc for UserActivityLedgerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -356,6 +548,22 @@ var UserActivityLedgerService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "ListUserActions",
 			Handler:    _UserActivityLedgerService_ListUserActions_Handler,
 		},
+		{
+			MethodName: "ListFills",
+			Handler:    _UserActivityLedgerService_ListFills_Handler,
+		},
+		{
+			MethodName: "ListSessionActivity",
+			Handler:    _UserActivityLedgerService_ListSessionActivity_Handler,
+		},
+		{
+			MethodName: "ListSessionGaps",
+			Handler:    _UserActivityLedgerService_ListSessionGaps_Handler,
+		},
+		{
+			MethodName: "ListEventConflicts",
+			Handler:    _UserActivityLedgerService_ListEventConflicts_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -373,6 +581,11 @@ var UserActivityLedgerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ExportUserActions",
 			Handler:       _UserActivityLedgerService_ExportUserActions_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ExportFills",
+			Handler:       _UserActivityLedgerService_ExportFills_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -283,18 +283,24 @@ class CloseAccountRequest(_message.Message):
     def __init__(self, event_id: _Optional[str] = ..., wallet: _Optional[str] = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class CloseAccountResponse(_message.Message):
-    __slots__ = ("outcome", "report", "scrubbed", "scrubbed_records", "user_message")
+    __slots__ = ("outcome", "report", "scrubbed", "scrubbed_records", "user_message", "scrubbed_identity", "receipt_id", "scrub_pending")
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
     SCRUBBED_FIELD_NUMBER: _ClassVar[int]
     SCRUBBED_RECORDS_FIELD_NUMBER: _ClassVar[int]
     USER_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SCRUBBED_IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_ID_FIELD_NUMBER: _ClassVar[int]
+    SCRUB_PENDING_FIELD_NUMBER: _ClassVar[int]
     outcome: RecordOutcome
     report: _report_pb2.SettlementReport
     scrubbed: bool
     scrubbed_records: int
     user_message: str
-    def __init__(self, outcome: _Optional[_Union[RecordOutcome, str]] = ..., report: _Optional[_Union[_report_pb2.SettlementReport, _Mapping]] = ..., scrubbed: _Optional[bool] = ..., scrubbed_records: _Optional[int] = ..., user_message: _Optional[str] = ...) -> None: ...
+    scrubbed_identity: str
+    receipt_id: str
+    scrub_pending: str
+    def __init__(self, outcome: _Optional[_Union[RecordOutcome, str]] = ..., report: _Optional[_Union[_report_pb2.SettlementReport, _Mapping]] = ..., scrubbed: _Optional[bool] = ..., scrubbed_records: _Optional[int] = ..., user_message: _Optional[str] = ..., scrubbed_identity: _Optional[str] = ..., receipt_id: _Optional[str] = ..., scrub_pending: _Optional[str] = ...) -> None: ...
 
 class ListUserActionsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "wallet", "session_id", "trace_id", "action_type", "from_time", "to_time")
@@ -363,3 +369,185 @@ class ExportUserActionsResponse(_message.Message):
     resume_token: str
     trailer: _export_pb2.ExportTrailer
     def __init__(self, jsonl: _Optional[bytes] = ..., resume_token: _Optional[str] = ..., trailer: _Optional[_Union[_export_pb2.ExportTrailer, _Mapping]] = ...) -> None: ...
+
+class ListFillsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "fill_id", "trade_id", "order_id", "trace_id", "wallet", "from_time", "to_time")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FILL_ID_FIELD_NUMBER: _ClassVar[int]
+    TRADE_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    WALLET_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    fill_id: str
+    trade_id: str
+    order_id: str
+    trace_id: str
+    wallet: str
+    from_time: _timestamp_pb2.Timestamp
+    to_time: _timestamp_pb2.Timestamp
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., fill_id: _Optional[str] = ..., trade_id: _Optional[str] = ..., order_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., wallet: _Optional[str] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListFillsResponse(_message.Message):
+    __slots__ = ("fills", "next_page_token")
+    FILLS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    fills: _containers.RepeatedCompositeFieldContainer[FillEntry]
+    next_page_token: str
+    def __init__(self, fills: _Optional[_Iterable[_Union[FillEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class FillEntry(_message.Message):
+    __slots__ = ("fill_id", "recorded_at", "report", "linked_event_ids", "recorded_by", "retained_until", "epoch", "position")
+    FILL_ID_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_AT_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    LINKED_EVENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_BY_FIELD_NUMBER: _ClassVar[int]
+    RETAINED_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    fill_id: str
+    recorded_at: _timestamp_pb2.Timestamp
+    report: ExecutionReport
+    linked_event_ids: _containers.RepeatedScalarFieldContainer[str]
+    recorded_by: str
+    retained_until: str
+    epoch: int
+    position: int
+    def __init__(self, fill_id: _Optional[str] = ..., recorded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[ExecutionReport, _Mapping]] = ..., linked_event_ids: _Optional[_Iterable[str]] = ..., recorded_by: _Optional[str] = ..., retained_until: _Optional[str] = ..., epoch: _Optional[int] = ..., position: _Optional[int] = ...) -> None: ...
+
+class ExportFillsRequest(_message.Message):
+    __slots__ = ("resume_token", "fill_id", "trade_id", "order_id", "trace_id", "wallet", "from_time", "to_time")
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FILL_ID_FIELD_NUMBER: _ClassVar[int]
+    TRADE_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    WALLET_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_FIELD_NUMBER: _ClassVar[int]
+    resume_token: str
+    fill_id: str
+    trade_id: str
+    order_id: str
+    trace_id: str
+    wallet: str
+    from_time: _timestamp_pb2.Timestamp
+    to_time: _timestamp_pb2.Timestamp
+    def __init__(self, resume_token: _Optional[str] = ..., fill_id: _Optional[str] = ..., trade_id: _Optional[str] = ..., order_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., wallet: _Optional[str] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ExportFillsResponse(_message.Message):
+    __slots__ = ("jsonl", "resume_token", "trailer")
+    JSONL_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TRAILER_FIELD_NUMBER: _ClassVar[int]
+    jsonl: bytes
+    resume_token: str
+    trailer: _export_pb2.ExportTrailer
+    def __init__(self, jsonl: _Optional[bytes] = ..., resume_token: _Optional[str] = ..., trailer: _Optional[_Union[_export_pb2.ExportTrailer, _Mapping]] = ...) -> None: ...
+
+class ListSessionActivityRequest(_message.Message):
+    __slots__ = ("session_id", "page_size", "page_token")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, session_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListSessionActivityResponse(_message.Message):
+    __slots__ = ("entries", "next_page_token", "missing_session_seq")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MISSING_SESSION_SEQ_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[SessionEntry]
+    next_page_token: str
+    missing_session_seq: _containers.RepeatedCompositeFieldContainer[NumberRange]
+    def __init__(self, entries: _Optional[_Iterable[_Union[SessionEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., missing_session_seq: _Optional[_Iterable[_Union[NumberRange, _Mapping]]] = ...) -> None: ...
+
+class SessionEntry(_message.Message):
+    __slots__ = ("action", "fill")
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    FILL_FIELD_NUMBER: _ClassVar[int]
+    action: UserActionEntry
+    fill: FillEntry
+    def __init__(self, action: _Optional[_Union[UserActionEntry, _Mapping]] = ..., fill: _Optional[_Union[FillEntry, _Mapping]] = ...) -> None: ...
+
+class NumberRange(_message.Message):
+    __slots__ = ("first", "last")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    last: int
+    def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
+
+class ListSessionGapsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "session_id")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    session_id: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., session_id: _Optional[str] = ...) -> None: ...
+
+class ListSessionGapsResponse(_message.Message):
+    __slots__ = ("gaps", "next_page_token")
+    GAPS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    gaps: _containers.RepeatedCompositeFieldContainer[SessionGap]
+    next_page_token: str
+    def __init__(self, gaps: _Optional[_Iterable[_Union[SessionGap, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class SessionGap(_message.Message):
+    __slots__ = ("session_id", "missing", "detected_at", "reason_code")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    DETECTED_AT_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    missing: _containers.RepeatedCompositeFieldContainer[NumberRange]
+    detected_at: _timestamp_pb2.Timestamp
+    reason_code: str
+    def __init__(self, session_id: _Optional[str] = ..., missing: _Optional[_Iterable[_Union[NumberRange, _Mapping]]] = ..., detected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason_code: _Optional[str] = ...) -> None: ...
+
+class ListEventConflictsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "event_id", "from_time", "to_time")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    event_id: str
+    from_time: _timestamp_pb2.Timestamp
+    to_time: _timestamp_pb2.Timestamp
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., event_id: _Optional[str] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListEventConflictsResponse(_message.Message):
+    __slots__ = ("conflicts", "next_page_token")
+    CONFLICTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    conflicts: _containers.RepeatedCompositeFieldContainer[EventConflict]
+    next_page_token: str
+    def __init__(self, conflicts: _Optional[_Iterable[_Union[EventConflict, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class EventConflict(_message.Message):
+    __slots__ = ("event_id", "recorded_report_id", "refused_at", "refused", "refused_from")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_REPORT_ID_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_AT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FROM_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    recorded_report_id: str
+    refused_at: _timestamp_pb2.Timestamp
+    refused: UserAction
+    refused_from: str
+    def __init__(self, event_id: _Optional[str] = ..., recorded_report_id: _Optional[str] = ..., refused_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., refused: _Optional[_Union[UserAction, _Mapping]] = ..., refused_from: _Optional[str] = ...) -> None: ...

@@ -72,6 +72,31 @@ class UserActivityLedgerServiceStub:
                 request_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportUserActionsRequest.SerializeToString,
                 response_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportUserActionsResponse.FromString,
                 _registered_method=True)
+        self.ListFills = channel.unary_unary(
+                '/polytraders.governance.v1.UserActivityLedgerService/ListFills',
+                request_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListFillsRequest.SerializeToString,
+                response_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListFillsResponse.FromString,
+                _registered_method=True)
+        self.ExportFills = channel.unary_stream(
+                '/polytraders.governance.v1.UserActivityLedgerService/ExportFills',
+                request_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportFillsRequest.SerializeToString,
+                response_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportFillsResponse.FromString,
+                _registered_method=True)
+        self.ListSessionActivity = channel.unary_unary(
+                '/polytraders.governance.v1.UserActivityLedgerService/ListSessionActivity',
+                request_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionActivityRequest.SerializeToString,
+                response_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionActivityResponse.FromString,
+                _registered_method=True)
+        self.ListSessionGaps = channel.unary_unary(
+                '/polytraders.governance.v1.UserActivityLedgerService/ListSessionGaps',
+                request_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionGapsRequest.SerializeToString,
+                response_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionGapsResponse.FromString,
+                _registered_method=True)
+        self.ListEventConflicts = channel.unary_unary(
+                '/polytraders.governance.v1.UserActivityLedgerService/ListEventConflicts',
+                request_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListEventConflictsRequest.SerializeToString,
+                response_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListEventConflictsResponse.FromString,
+                _registered_method=True)
 
 
 class UserActivityLedgerServiceServicer:
@@ -137,6 +162,46 @@ class UserActivityLedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFills(self, request, context):
+        """Pages through recorded execution reports, newest first. Role: compliance.
+        Leaves one row in the access log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportFills(self, request, context):
+        """Streams recorded execution reports as JSONL, oldest first. Role: compliance.
+        Leaves one row in the access log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessionActivity(self, request, context):
+        """Pages through one session, its actions and their fills in order, oldest
+        first. Role: compliance. Leaves one row in the access log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessionGaps(self, request, context):
+        """Pages through the sessions in which numbered actions are missing (R21).
+        Roles: compliance, operator. Leaves one row in the access log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEventConflicts(self, request, context):
+        """Pages through content that was refused because its event_id was taken (R9),
+        newest first. Role: compliance. Leaves one row in the access log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UserActivityLedgerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -174,6 +239,31 @@ def add_UserActivityLedgerServiceServicer_to_server(servicer, server):
                     servicer.ExportUserActions,
                     request_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportUserActionsRequest.FromString,
                     response_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportUserActionsResponse.SerializeToString,
+            ),
+            'ListFills': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFills,
+                    request_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListFillsRequest.FromString,
+                    response_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListFillsResponse.SerializeToString,
+            ),
+            'ExportFills': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportFills,
+                    request_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportFillsRequest.FromString,
+                    response_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportFillsResponse.SerializeToString,
+            ),
+            'ListSessionActivity': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessionActivity,
+                    request_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionActivityRequest.FromString,
+                    response_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionActivityResponse.SerializeToString,
+            ),
+            'ListSessionGaps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessionGaps,
+                    request_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionGapsRequest.FromString,
+                    response_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionGapsResponse.SerializeToString,
+            ),
+            'ListEventConflicts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEventConflicts,
+                    request_deserializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListEventConflictsRequest.FromString,
+                    response_serializer=polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListEventConflictsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -368,6 +458,141 @@ class UserActivityLedgerService:
             '/polytraders.governance.v1.UserActivityLedgerService/ExportUserActions',
             polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportUserActionsRequest.SerializeToString,
             polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportUserActionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFills(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polytraders.governance.v1.UserActivityLedgerService/ListFills',
+            polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListFillsRequest.SerializeToString,
+            polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListFillsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportFills(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/polytraders.governance.v1.UserActivityLedgerService/ExportFills',
+            polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportFillsRequest.SerializeToString,
+            polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ExportFillsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessionActivity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polytraders.governance.v1.UserActivityLedgerService/ListSessionActivity',
+            polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionActivityRequest.SerializeToString,
+            polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionActivityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessionGaps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polytraders.governance.v1.UserActivityLedgerService/ListSessionGaps',
+            polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionGapsRequest.SerializeToString,
+            polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListSessionGapsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEventConflicts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polytraders.governance.v1.UserActivityLedgerService/ListEventConflicts',
+            polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListEventConflictsRequest.SerializeToString,
+            polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2.ListEventConflictsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,7 +18,7 @@ import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file polytraders/governance/v1/user_activity_ledger.proto.
  */
 export const file_polytraders_governance_v1_user_activity_ledger: GenFile = /*@__PURE__*/
-  fileDesc("CjRwb2x5dHJhZGVycy9nb3Zlcm5hbmNlL3YxL3VzZXJfYWN0aXZpdHlfbGVkZ2VyLnByb3RvEhlwb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxIoICCgpVc2VyQWN0aW9uEhAKCGV2ZW50X2lkGAEgASgJEg4KBndhbGxldBgCIAEoCRISCgpzZXNzaW9uX2lkGAMgASgJEhMKC2FjdGlvbl90eXBlGAQgASgJEicKBnBhcmFtcxgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEAoIdHJhY2VfaWQYBiABKAkSGAoLcGFyYW1zX2pzb24YByABKAlIAIgBARIvCgtvY2N1cnJlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLc2Vzc2lvbl9zZXEYCSABKANCDgoMX3BhcmFtc19qc29uIo8CChdSZWNvcmRVc2VyQWN0aW9uUmVxdWVzdBIQCghldmVudF9pZBgBIAEoCRIOCgZ3YWxsZXQYAiABKAkSEgoKc2Vzc2lvbl9pZBgDIAEoCRITCgthY3Rpb25fdHlwZRgEIAEoCRInCgZwYXJhbXMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhAKCHRyYWNlX2lkGAYgASgJEhgKC3BhcmFtc19qc29uGAcgASgJSACIAQESLwoLb2NjdXJyZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3Nlc3Npb25fc2VxGAkgASgDQg4KDF9wYXJhbXNfanNvbiKSAQoYUmVjb3JkVXNlckFjdGlvblJlc3BvbnNlEjkKB291dGNvbWUYASABKA4yKC5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlJlY29yZE91dGNvbWUSOwoGcmVwb3J0GAIgASgLMisucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TZXR0bGVtZW50UmVwb3J0IpkBChhTdHJlYW1Vc2VyQWN0aW9uc1JlcXVlc3QSNQoEb3BlbhgBIAEoCzIlLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuU3RyZWFtT3BlbkgAEjsKBWJhdGNoGAIgASgLMioucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5Vc2VyQWN0aW9uQmF0Y2hIAEIJCgdtZXNzYWdlIh8KClN0cmVhbU9wZW4SEQoJc3RyZWFtX2lkGAEgASgJIl8KD1VzZXJBY3Rpb25CYXRjaBIUCgxmaXJzdF9vZmZzZXQYASABKAMSNgoHYWN0aW9ucxgCIAMoCzIlLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuVXNlckFjdGlvbiKWAQoZU3RyZWFtVXNlckFjdGlvbnNSZXNwb25zZRI5CgZvcGVuZWQYASABKAsyJy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlN0cmVhbU9wZW5lZEgAEjMKA2FjaxgCIAEoCzIkLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuU3RyZWFtQWNrSABCCQoHbWVzc2FnZSIjCgxTdHJlYW1PcGVuZWQSEwoLbGFzdF9vZmZzZXQYASABKAMiqwEKCVN0cmVhbUFjaxITCgtsYXN0X29mZnNldBgBIAEoAxI9CgdyZXN1bHRzGAIgAygLMiwucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TdHJlYW1FdmVudFJlc3VsdBJKChNvZmZzZXRfZGlzYWdyZWVtZW50GAMgASgLMi0ucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5PZmZzZXREaXNhZ3JlZW1lbnQiyAEKEVN0cmVhbUV2ZW50UmVzdWx0Eg4KBm9mZnNldBgBIAEoAxIQCghldmVudF9pZBgCIAEoCRI5CgdvdXRjb21lGAMgASgOMigucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5SZWNvcmRPdXRjb21lEjYKBnJlYXNvbhgEIAEoDjImLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXJyb3JSZWFzb24SDQoFZmllbGQYBSABKAkSDwoHbWVzc2FnZRgGIAEoCSJGChJPZmZzZXREaXNhZ3JlZW1lbnQSFwoPZXhwZWN0ZWRfb2Zmc2V0GAEgASgDEhcKD3JlY2VpdmVkX29mZnNldBgCIAEoAyKfAwoPRXhlY3V0aW9uUmVwb3J0Eg8KB2ZpbGxfaWQYASABKAkSEAoIdHJhZGVfaWQYAiABKAkSEAoIb3JkZXJfaWQYAyABKAkSEAoIdHJhY2VfaWQYBCABKAkSDgoGd2FsbGV0GAUgASgJEg4KBnN0YXR1cxgGIAEoCRIOCgZtYXJrZXQYByABKAkSEAoIYXNzZXRfaWQYCCABKAkSDAoEc2lkZRgJIAEoCRIMCgRzaXplGAogASgJEg0KBXByaWNlGAsgASgJEhQKDGZlZV9yYXRlX2JwcxgMIAEoCRIPCgdvdXRjb21lGA0gASgJEhMKC3RyYWRlcl9zaWRlGA4gASgJEhgKEHRyYW5zYWN0aW9uX2hhc2gYDyABKAkSLgoKbWF0Y2hlZF9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoIcmF3X2pzb24YEiABKAlIAIgBAUILCglfcmF3X2pzb24irAMKHFJlY29yZEV4ZWN1dGlvblJlcG9ydFJlcXVlc3QSDwoHZmlsbF9pZBgBIAEoCRIQCgh0cmFkZV9pZBgCIAEoCRIQCghvcmRlcl9pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIOCgZ3YWxsZXQYBSABKAkSDgoGc3RhdHVzGAYgASgJEg4KBm1hcmtldBgHIAEoCRIQCghhc3NldF9pZBgIIAEoCRIMCgRzaWRlGAkgASgJEgwKBHNpemUYCiABKAkSDQoFcHJpY2UYCyABKAkSFAoMZmVlX3JhdGVfYnBzGAwgASgJEg8KB291dGNvbWUYDSABKAkSEwoLdHJhZGVyX3NpZGUYDiABKAkSGAoQdHJhbnNhY3Rpb25faGFzaBgPIAEoCRIuCgptYXRjaGVkX2F0GBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCghyYXdfanNvbhgSIAEoCUgAiAEBQgsKCV9yYXdfanNvbiK/AQodUmVjb3JkRXhlY3V0aW9uUmVwb3J0UmVzcG9uc2USOQoHb3V0Y29tZRgBIAEoDjIoLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuUmVjb3JkT3V0Y29tZRI4CgpsaW5rX3N0YXRlGAIgASgOMiQucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5MaW5rU3RhdGUSGAoQbGlua2VkX2V2ZW50X2lkcxgDIAMoCRIPCgdmaWxsX2lkGAQgASgJIqMBCh1TdHJlYW1FeGVjdXRpb25SZXBvcnRzUmVxdWVzdBI1CgRvcGVuGAEgASgLMiUucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TdHJlYW1PcGVuSAASQAoFYmF0Y2gYAiABKAsyLy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkV4ZWN1dGlvblJlcG9ydEJhdGNoSABCCQoHbWVzc2FnZSJpChRFeGVjdXRpb25SZXBvcnRCYXRjaBIUCgxmaXJzdF9vZmZzZXQYASABKAMSOwoHcmVwb3J0cxgCIAMoCzIqLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXhlY3V0aW9uUmVwb3J0IpsBCh5TdHJlYW1FeGVjdXRpb25SZXBvcnRzUmVzcG9uc2USOQoGb3BlbmVkGAEgASgLMicucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TdHJlYW1PcGVuZWRIABIzCgNhY2sYAiABKAsyJC5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlN0cmVhbUFja0gAQgkKB21lc3NhZ2UiSwoTQ2xvc2VBY2NvdW50UmVxdWVzdBIQCghldmVudF9pZBgBIAEoCRIOCgZ3YWxsZXQYAiABKAkSEgoKc2Vzc2lvbl9pZBgDIAEoCSLQAQoUQ2xvc2VBY2NvdW50UmVzcG9uc2USOQoHb3V0Y29tZRgBIAEoDjIoLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuUmVjb3JkT3V0Y29tZRI7CgZyZXBvcnQYAiABKAsyKy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlNldHRsZW1lbnRSZXBvcnQSEAoIc2NydWJiZWQYAyABKAgSGAoQc2NydWJiZWRfcmVjb3JkcxgEIAEoAxIUCgx1c2VyX21lc3NhZ2UYBSABKAki5gEKFkxpc3RVc2VyQWN0aW9uc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDgoGd2FsbGV0GAMgASgJEhIKCnNlc3Npb25faWQYBCABKAkSEAoIdHJhY2VfaWQYBSABKAkSEwoLYWN0aW9uX3R5cGUYBiABKAkSLQoJZnJvbV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJvChdMaXN0VXNlckFjdGlvbnNSZXNwb25zZRI7CgdhY3Rpb25zGAEgAygLMioucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5Vc2VyQWN0aW9uRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqUBCg9Vc2VyQWN0aW9uRW50cnkSLwoLcmVjb3JkZWRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2FjdGlvbl90eXBlGAIgASgJEg8KB3N1bW1hcnkYAyABKAkSOwoGcmVwb3J0GAQgASgLMisucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TZXR0bGVtZW50UmVwb3J0ItcBChhFeHBvcnRVc2VyQWN0aW9uc1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEg4KBndhbGxldBgCIAEoCRISCgpzZXNzaW9uX2lkGAMgASgJEhAKCHRyYWNlX2lkGAQgASgJEhMKC2FjdGlvbl90eXBlGAUgASgJEi0KCWZyb21fdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiewoZRXhwb3J0VXNlckFjdGlvbnNSZXNwb25zZRINCgVqc29ubBgBIAEoDBIUCgxyZXN1bWVfdG9rZW4YAiABKAkSOQoHdHJhaWxlchgDIAEoCzIoLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXhwb3J0VHJhaWxlciqHAQoNUmVjb3JkT3V0Y29tZRIeChpSRUNPUkRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhsKF1JFQ09SRF9PVVRDT01FX1JFQ09SREVEEAESHAoYUkVDT1JEX09VVENPTUVfRFVQTElDQVRFEAISGwoXUkVDT1JEX09VVENPTUVfQlVGRkVSRUQQAypWCglMaW5rU3RhdGUSGgoWTElOS19TVEFURV9VTlNQRUNJRklFRBAAEhUKEUxJTktfU1RBVEVfTElOS0VEEAESFgoSTElOS19TVEFURV9QRU5ESU5HEAJiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_polytraders_governance_v1_error_reason, file_polytraders_governance_v1_export, file_polytraders_governance_v1_report]);
+  fileDesc("CjRwb2x5dHJhZGVycy9nb3Zlcm5hbmNlL3YxL3VzZXJfYWN0aXZpdHlfbGVkZ2VyLnByb3RvEhlwb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxIoICCgpVc2VyQWN0aW9uEhAKCGV2ZW50X2lkGAEgASgJEg4KBndhbGxldBgCIAEoCRISCgpzZXNzaW9uX2lkGAMgASgJEhMKC2FjdGlvbl90eXBlGAQgASgJEicKBnBhcmFtcxgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSEAoIdHJhY2VfaWQYBiABKAkSGAoLcGFyYW1zX2pzb24YByABKAlIAIgBARIvCgtvY2N1cnJlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLc2Vzc2lvbl9zZXEYCSABKANCDgoMX3BhcmFtc19qc29uIo8CChdSZWNvcmRVc2VyQWN0aW9uUmVxdWVzdBIQCghldmVudF9pZBgBIAEoCRIOCgZ3YWxsZXQYAiABKAkSEgoKc2Vzc2lvbl9pZBgDIAEoCRITCgthY3Rpb25fdHlwZRgEIAEoCRInCgZwYXJhbXMYBSABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EhAKCHRyYWNlX2lkGAYgASgJEhgKC3BhcmFtc19qc29uGAcgASgJSACIAQESLwoLb2NjdXJyZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3Nlc3Npb25fc2VxGAkgASgDQg4KDF9wYXJhbXNfanNvbiKSAQoYUmVjb3JkVXNlckFjdGlvblJlc3BvbnNlEjkKB291dGNvbWUYASABKA4yKC5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlJlY29yZE91dGNvbWUSOwoGcmVwb3J0GAIgASgLMisucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TZXR0bGVtZW50UmVwb3J0IpkBChhTdHJlYW1Vc2VyQWN0aW9uc1JlcXVlc3QSNQoEb3BlbhgBIAEoCzIlLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuU3RyZWFtT3BlbkgAEjsKBWJhdGNoGAIgASgLMioucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5Vc2VyQWN0aW9uQmF0Y2hIAEIJCgdtZXNzYWdlIh8KClN0cmVhbU9wZW4SEQoJc3RyZWFtX2lkGAEgASgJIl8KD1VzZXJBY3Rpb25CYXRjaBIUCgxmaXJzdF9vZmZzZXQYASABKAMSNgoHYWN0aW9ucxgCIAMoCzIlLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuVXNlckFjdGlvbiKWAQoZU3RyZWFtVXNlckFjdGlvbnNSZXNwb25zZRI5CgZvcGVuZWQYASABKAsyJy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlN0cmVhbU9wZW5lZEgAEjMKA2FjaxgCIAEoCzIkLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuU3RyZWFtQWNrSABCCQoHbWVzc2FnZSIjCgxTdHJlYW1PcGVuZWQSEwoLbGFzdF9vZmZzZXQYASABKAMiqwEKCVN0cmVhbUFjaxITCgtsYXN0X29mZnNldBgBIAEoAxI9CgdyZXN1bHRzGAIgAygLMiwucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TdHJlYW1FdmVudFJlc3VsdBJKChNvZmZzZXRfZGlzYWdyZWVtZW50GAMgASgLMi0ucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5PZmZzZXREaXNhZ3JlZW1lbnQiyAEKEVN0cmVhbUV2ZW50UmVzdWx0Eg4KBm9mZnNldBgBIAEoAxIQCghldmVudF9pZBgCIAEoCRI5CgdvdXRjb21lGAMgASgOMigucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5SZWNvcmRPdXRjb21lEjYKBnJlYXNvbhgEIAEoDjImLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXJyb3JSZWFzb24SDQoFZmllbGQYBSABKAkSDwoHbWVzc2FnZRgGIAEoCSJGChJPZmZzZXREaXNhZ3JlZW1lbnQSFwoPZXhwZWN0ZWRfb2Zmc2V0GAEgASgDEhcKD3JlY2VpdmVkX29mZnNldBgCIAEoAyKfAwoPRXhlY3V0aW9uUmVwb3J0Eg8KB2ZpbGxfaWQYASABKAkSEAoIdHJhZGVfaWQYAiABKAkSEAoIb3JkZXJfaWQYAyABKAkSEAoIdHJhY2VfaWQYBCABKAkSDgoGd2FsbGV0GAUgASgJEg4KBnN0YXR1cxgGIAEoCRIOCgZtYXJrZXQYByABKAkSEAoIYXNzZXRfaWQYCCABKAkSDAoEc2lkZRgJIAEoCRIMCgRzaXplGAogASgJEg0KBXByaWNlGAsgASgJEhQKDGZlZV9yYXRlX2JwcxgMIAEoCRIPCgdvdXRjb21lGA0gASgJEhMKC3RyYWRlcl9zaWRlGA4gASgJEhgKEHRyYW5zYWN0aW9uX2hhc2gYDyABKAkSLgoKbWF0Y2hlZF9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoIcmF3X2pzb24YEiABKAlIAIgBAUILCglfcmF3X2pzb24irAMKHFJlY29yZEV4ZWN1dGlvblJlcG9ydFJlcXVlc3QSDwoHZmlsbF9pZBgBIAEoCRIQCgh0cmFkZV9pZBgCIAEoCRIQCghvcmRlcl9pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRIOCgZ3YWxsZXQYBSABKAkSDgoGc3RhdHVzGAYgASgJEg4KBm1hcmtldBgHIAEoCRIQCghhc3NldF9pZBgIIAEoCRIMCgRzaWRlGAkgASgJEgwKBHNpemUYCiABKAkSDQoFcHJpY2UYCyABKAkSFAoMZmVlX3JhdGVfYnBzGAwgASgJEg8KB291dGNvbWUYDSABKAkSEwoLdHJhZGVyX3NpZGUYDiABKAkSGAoQdHJhbnNhY3Rpb25faGFzaBgPIAEoCRIuCgptYXRjaGVkX2F0GBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCghyYXdfanNvbhgSIAEoCUgAiAEBQgsKCV9yYXdfanNvbiK/AQodUmVjb3JkRXhlY3V0aW9uUmVwb3J0UmVzcG9uc2USOQoHb3V0Y29tZRgBIAEoDjIoLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuUmVjb3JkT3V0Y29tZRI4CgpsaW5rX3N0YXRlGAIgASgOMiQucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5MaW5rU3RhdGUSGAoQbGlua2VkX2V2ZW50X2lkcxgDIAMoCRIPCgdmaWxsX2lkGAQgASgJIqMBCh1TdHJlYW1FeGVjdXRpb25SZXBvcnRzUmVxdWVzdBI1CgRvcGVuGAEgASgLMiUucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TdHJlYW1PcGVuSAASQAoFYmF0Y2gYAiABKAsyLy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkV4ZWN1dGlvblJlcG9ydEJhdGNoSABCCQoHbWVzc2FnZSJpChRFeGVjdXRpb25SZXBvcnRCYXRjaBIUCgxmaXJzdF9vZmZzZXQYASABKAMSOwoHcmVwb3J0cxgCIAMoCzIqLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXhlY3V0aW9uUmVwb3J0IpsBCh5TdHJlYW1FeGVjdXRpb25SZXBvcnRzUmVzcG9uc2USOQoGb3BlbmVkGAEgASgLMicucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TdHJlYW1PcGVuZWRIABIzCgNhY2sYAiABKAsyJC5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlN0cmVhbUFja0gAQgkKB21lc3NhZ2UiSwoTQ2xvc2VBY2NvdW50UmVxdWVzdBIQCghldmVudF9pZBgBIAEoCRIOCgZ3YWxsZXQYAiABKAkSEgoKc2Vzc2lvbl9pZBgDIAEoCSKWAgoUQ2xvc2VBY2NvdW50UmVzcG9uc2USOQoHb3V0Y29tZRgBIAEoDjIoLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuUmVjb3JkT3V0Y29tZRI7CgZyZXBvcnQYAiABKAsyKy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlNldHRsZW1lbnRSZXBvcnQSEAoIc2NydWJiZWQYAyABKAgSGAoQc2NydWJiZWRfcmVjb3JkcxgEIAEoAxIUCgx1c2VyX21lc3NhZ2UYBSABKAkSGQoRc2NydWJiZWRfaWRlbnRpdHkYBiABKAkSEgoKcmVjZWlwdF9pZBgHIAEoCRIVCg1zY3J1Yl9wZW5kaW5nGAggASgJIuYBChZMaXN0VXNlckFjdGlvbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEg4KBndhbGxldBgDIAEoCRISCgpzZXNzaW9uX2lkGAQgASgJEhAKCHRyYWNlX2lkGAUgASgJEhMKC2FjdGlvbl90eXBlGAYgASgJEi0KCWZyb21fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibwoXTGlzdFVzZXJBY3Rpb25zUmVzcG9uc2USOwoHYWN0aW9ucxgBIAMoCzIqLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuVXNlckFjdGlvbkVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKlAQoPVXNlckFjdGlvbkVudHJ5Ei8KC3JlY29yZGVkX2F0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgthY3Rpb25fdHlwZRgCIAEoCRIPCgdzdW1tYXJ5GAMgASgJEjsKBnJlcG9ydBgEIAEoCzIrLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuU2V0dGxlbWVudFJlcG9ydCLXAQoYRXhwb3J0VXNlckFjdGlvbnNSZXF1ZXN0EhQKDHJlc3VtZV90b2tlbhgBIAEoCRIOCgZ3YWxsZXQYAiABKAkSEgoKc2Vzc2lvbl9pZBgDIAEoCRIQCgh0cmFjZV9pZBgEIAEoCRITCgthY3Rpb25fdHlwZRgFIAEoCRItCglmcm9tX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInsKGUV4cG9ydFVzZXJBY3Rpb25zUmVzcG9uc2USDQoFanNvbmwYASABKAwSFAoMcmVzdW1lX3Rva2VuGAIgASgJEjkKB3RyYWlsZXIYAyABKAsyKC5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkV4cG9ydFRyYWlsZXIi7AEKEExpc3RGaWxsc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSDwoHZmlsbF9pZBgDIAEoCRIQCgh0cmFkZV9pZBgEIAEoCRIQCghvcmRlcl9pZBgFIAEoCRIQCgh0cmFjZV9pZBgGIAEoCRIOCgZ3YWxsZXQYByABKAkSLQoJZnJvbV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJhChFMaXN0RmlsbHNSZXNwb25zZRIzCgVmaWxscxgBIAMoCzIkLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRmlsbEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLxAQoJRmlsbEVudHJ5Eg8KB2ZpbGxfaWQYASABKAkSLwoLcmVjb3JkZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjoKBnJlcG9ydBgDIAEoCzIqLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXhlY3V0aW9uUmVwb3J0EhgKEGxpbmtlZF9ldmVudF9pZHMYBCADKAkSEwoLcmVjb3JkZWRfYnkYBSABKAkSFgoOcmV0YWluZWRfdW50aWwYBiABKAkSDQoFZXBvY2gYByABKAMSEAoIcG9zaXRpb24YCCABKAMi3QEKEkV4cG9ydEZpbGxzUmVxdWVzdBIUCgxyZXN1bWVfdG9rZW4YASABKAkSDwoHZmlsbF9pZBgCIAEoCRIQCgh0cmFkZV9pZBgDIAEoCRIQCghvcmRlcl9pZBgEIAEoCRIQCgh0cmFjZV9pZBgFIAEoCRIOCgZ3YWxsZXQYBiABKAkSLQoJZnJvbV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJ1ChNFeHBvcnRGaWxsc1Jlc3BvbnNlEg0KBWpzb25sGAEgASgMEhQKDHJlc3VtZV90b2tlbhgCIAEoCRI5Cgd0cmFpbGVyGAMgASgLMigucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5FeHBvcnRUcmFpbGVyIlcKGkxpc3RTZXNzaW9uQWN0aXZpdHlSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkitQEKG0xpc3RTZXNzaW9uQWN0aXZpdHlSZXNwb25zZRI4CgdlbnRyaWVzGAEgAygLMicucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TZXNzaW9uRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEkMKE21pc3Npbmdfc2Vzc2lvbl9zZXEYAyADKAsyJi5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLk51bWJlclJhbmdlIosBCgxTZXNzaW9uRW50cnkSPAoGYWN0aW9uGAEgASgLMioucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5Vc2VyQWN0aW9uRW50cnlIABI0CgRmaWxsGAIgASgLMiQucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5GaWxsRW50cnlIAEIHCgVlbnRyeSIqCgtOdW1iZXJSYW5nZRINCgVmaXJzdBgBIAEoAxIMCgRsYXN0GAIgASgDIlMKFkxpc3RTZXNzaW9uR2Fwc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSEgoKc2Vzc2lvbl9pZBgDIAEoCSJnChdMaXN0U2Vzc2lvbkdhcHNSZXNwb25zZRIzCgRnYXBzGAEgAygLMiUucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TZXNzaW9uR2FwEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKfAQoKU2Vzc2lvbkdhcBISCgpzZXNzaW9uX2lkGAEgASgJEjcKB21pc3NpbmcYAiADKAsyJi5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLk51bWJlclJhbmdlEi8KC2RldGVjdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtyZWFzb25fY29kZRgEIAEoCSKwAQoZTGlzdEV2ZW50Q29uZmxpY3RzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRIQCghldmVudF9pZBgDIAEoCRItCglmcm9tX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInIKGkxpc3RFdmVudENvbmZsaWN0c1Jlc3BvbnNlEjsKCWNvbmZsaWN0cxgBIAMoCzIoLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXZlbnRDb25mbGljdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiuwEKDUV2ZW50Q29uZmxpY3QSEAoIZXZlbnRfaWQYASABKAkSGgoScmVjb3JkZWRfcmVwb3J0X2lkGAIgASgJEi4KCnJlZnVzZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKB3JlZnVzZWQYBCABKAsyJS5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlVzZXJBY3Rpb24SFAoMcmVmdXNlZF9mcm9tGAUgASgJKocBCg1SZWNvcmRPdXRjb21lEh4KGlJFQ09SRF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGwoXUkVDT1JEX09VVENPTUVfUkVDT1JERUQQARIcChhSRUNPUkRfT1VUQ09NRV9EVVBMSUNBVEUQAhIbChdSRUNPUkRfT1VUQ09NRV9CVUZGRVJFRBADKlYKCUxpbmtTdGF0ZRIaChZMSU5LX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRTElOS19TVEFURV9MSU5LRUQQARIWChJMSU5LX1NUQVRFX1BFTkRJTkcQAmIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_polytraders_governance_v1_error_reason, file_polytraders_governance_v1_export, file_polytraders_governance_v1_report]);
 
 /**
  * One action a user took. The fields of spec 001 §11.
@@ -800,7 +800,7 @@ export type RecordExecutionReportResponse = Message<"polytraders.governance.v1.R
   linkedEventIds: string[];
 
   /**
-   * The fill's id: the one that came, or made of trade_id and order_id.
+   * The fill's id: the one that came, or trade_id, a colon and order_id.
    *
    * @generated from field: string fill_id = 4;
    */
@@ -992,6 +992,30 @@ export type CloseAccountResponse = Message<"polytraders.governance.v1.CloseAccou
    * @generated from field: string user_message = 5;
    */
   userMessage: string;
+
+  /**
+   * What stands for the wallet since the scrub, as wallet_address in reads and
+   * exports and as a filter of them. Empty when it was not scrubbed.
+   *
+   * @generated from field: string scrubbed_identity = 6;
+   */
+  scrubbedIdentity: string;
+
+  /**
+   * The receipt of the scrub. Empty when it was not scrubbed.
+   *
+   * @generated from field: string receipt_id = 7;
+   */
+  receiptId: string;
+
+  /**
+   * Why a scrub that is on is not done yet: "LEGAL_HOLD" (a hold covers records
+   * of the wallet; it is done once released) or "SCRUB_UNDER_WAY" (it goes on by
+   * itself). Empty when it is done or off.
+   *
+   * @generated from field: string scrub_pending = 8;
+   */
+  scrubPending: string;
 };
 
 /**
@@ -1241,6 +1265,660 @@ export type ExportUserActionsResponse = Message<"polytraders.governance.v1.Expor
  */
 export const ExportUserActionsResponseSchema: GenMessage<ExportUserActionsResponse> = /*@__PURE__*/
   messageDesc(file_polytraders_governance_v1_user_activity_ledger, 23);
+
+/**
+ * Which fills. Absent filters do not restrict.
+ *
+ * @generated from message polytraders.governance.v1.ListFillsRequest
+ */
+export type ListFillsRequest = Message<"polytraders.governance.v1.ListFillsRequest"> & {
+  /**
+   * At most this many fill reports, 1 to 1,000. 0 or absent: 100.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * From the last answer, with the same filters. Absent: the newest.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only this fill.
+   *
+   * @generated from field: string fill_id = 3;
+   */
+  fillId: string;
+
+  /**
+   * Only this trade of the venue.
+   *
+   * @generated from field: string trade_id = 4;
+   */
+  tradeId: string;
+
+  /**
+   * Only this order.
+   *
+   * @generated from field: string order_id = 5;
+   */
+  orderId: string;
+
+  /**
+   * Only reports that carried this trace_id.
+   *
+   * @generated from field: string trace_id = 6;
+   */
+  traceId: string;
+
+  /**
+   * Only this wallet.
+   *
+   * @generated from field: string wallet = 7;
+   */
+  wallet: string;
+
+  /**
+   * Only reports accepted at or after this time.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 8;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * Only reports accepted before this time.
+   *
+   * @generated from field: google.protobuf.Timestamp to_time = 9;
+   */
+  toTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.ListFillsRequest.
+ * Use `create(ListFillsRequestSchema)` to create a new message.
+ */
+export const ListFillsRequestSchema: GenMessage<ListFillsRequest> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 24);
+
+/**
+ * One page, newest first.
+ *
+ * @generated from message polytraders.governance.v1.ListFillsResponse
+ */
+export type ListFillsResponse = Message<"polytraders.governance.v1.ListFillsResponse"> & {
+  /**
+   * The fill reports of the page.
+   *
+   * @generated from field: repeated polytraders.governance.v1.FillEntry fills = 1;
+   */
+  fills: FillEntry[];
+
+  /**
+   * For the next page. Empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.ListFillsResponse.
+ * Use `create(ListFillsResponseSchema)` to create a new message.
+ */
+export const ListFillsResponseSchema: GenMessage<ListFillsResponse> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 25);
+
+/**
+ * One recorded execution report: a fill, or a later status of one. The reports
+ * of a fill, in the order of the log, are its history.
+ *
+ * @generated from message polytraders.governance.v1.FillEntry
+ */
+export type FillEntry = Message<"polytraders.governance.v1.FillEntry"> & {
+  /**
+   * The fill's id: the one that came, or trade_id, a colon and order_id.
+   *
+   * @generated from field: string fill_id = 1;
+   */
+  fillId: string;
+
+  /**
+   * When the service accepted the report (server's clock, microseconds, UTC).
+   *
+   * @generated from field: google.protobuf.Timestamp recorded_at = 2;
+   */
+  recordedAt?: Timestamp | undefined;
+
+  /**
+   * The report as it came; its status without the prefix TRADE_STATUS_.
+   *
+   * @generated from field: polytraders.governance.v1.ExecutionReport report = 3;
+   */
+  report?: ExecutionReport | undefined;
+
+  /**
+   * The actions that the fill is linked to, oldest link first.
+   *
+   * @generated from field: repeated string linked_event_ids = 4;
+   */
+  linkedEventIds: string[];
+
+  /**
+   * The subject of the token that recorded it.
+   *
+   * @generated from field: string recorded_by = 5;
+   */
+  recordedBy: string;
+
+  /**
+   * The last UTC date on which it is certainly kept, YYYY-MM-DD (R1).
+   *
+   * @generated from field: string retained_until = 6;
+   */
+  retainedUntil: string;
+
+  /**
+   * The record's place in the log: the epoch, from 1. 0 before it has one.
+   *
+   * @generated from field: int64 epoch = 7;
+   */
+  epoch: bigint;
+
+  /**
+   * The record's place in the log: gap-free within the epoch, from 1, in commit
+   * order. 0 before it has one.
+   *
+   * @generated from field: int64 position = 8;
+   */
+  position: bigint;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.FillEntry.
+ * Use `create(FillEntrySchema)` to create a new message.
+ */
+export const FillEntrySchema: GenMessage<FillEntry> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 26);
+
+/**
+ * Which fill reports to export. Absent filters do not restrict.
+ *
+ * @generated from message polytraders.governance.v1.ExportFillsRequest
+ */
+export type ExportFillsRequest = Message<"polytraders.governance.v1.ExportFillsRequest"> & {
+  /**
+   * From a cut export, with the same filters: goes on behind it. Absent: from
+   * the start.
+   *
+   * @generated from field: string resume_token = 1;
+   */
+  resumeToken: string;
+
+  /**
+   * Only this fill.
+   *
+   * @generated from field: string fill_id = 2;
+   */
+  fillId: string;
+
+  /**
+   * Only this trade of the venue.
+   *
+   * @generated from field: string trade_id = 3;
+   */
+  tradeId: string;
+
+  /**
+   * Only this order.
+   *
+   * @generated from field: string order_id = 4;
+   */
+  orderId: string;
+
+  /**
+   * Only reports that carried this trace_id.
+   *
+   * @generated from field: string trace_id = 5;
+   */
+  traceId: string;
+
+  /**
+   * Only this wallet.
+   *
+   * @generated from field: string wallet = 6;
+   */
+  wallet: string;
+
+  /**
+   * Only reports accepted at or after this time.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 7;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * Only reports accepted before this time.
+   *
+   * @generated from field: google.protobuf.Timestamp to_time = 8;
+   */
+  toTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.ExportFillsRequest.
+ * Use `create(ExportFillsRequestSchema)` to create a new message.
+ */
+export const ExportFillsRequestSchema: GenMessage<ExportFillsRequest> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 27);
+
+/**
+ * Many lines, or the trailer.
+ *
+ * @generated from message polytraders.governance.v1.ExportFillsResponse
+ */
+export type ExportFillsResponse = Message<"polytraders.governance.v1.ExportFillsResponse"> & {
+  /**
+   * Whole JSONL lines, oldest first, each ended by a newline. Empty beside the
+   * trailer.
+   *
+   * @generated from field: bytes jsonl = 1;
+   */
+  jsonl: Uint8Array;
+
+  /**
+   * Goes on behind these lines.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+
+  /**
+   * Set in the last message of a complete export alone.
+   *
+   * @generated from field: polytraders.governance.v1.ExportTrailer trailer = 3;
+   */
+  trailer?: ExportTrailer | undefined;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.ExportFillsResponse.
+ * Use `create(ExportFillsResponseSchema)` to create a new message.
+ */
+export const ExportFillsResponseSchema: GenMessage<ExportFillsResponse> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 28);
+
+/**
+ * Which session to show.
+ *
+ * @generated from message polytraders.governance.v1.ListSessionActivityRequest
+ */
+export type ListSessionActivityRequest = Message<"polytraders.governance.v1.ListSessionActivityRequest"> & {
+  /**
+   * The session. Required.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * At most this many entries, 1 to 1,000. 0 or absent: 100.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * From the last answer, for the same session. Absent: the session's beginning.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.ListSessionActivityRequest.
+ * Use `create(ListSessionActivityRequestSchema)` to create a new message.
+ */
+export const ListSessionActivityRequestSchema: GenMessage<ListSessionActivityRequest> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 29);
+
+/**
+ * One page, oldest first.
+ *
+ * @generated from message polytraders.governance.v1.ListSessionActivityResponse
+ */
+export type ListSessionActivityResponse = Message<"polytraders.governance.v1.ListSessionActivityResponse"> & {
+  /**
+   * What happened in the session, in the order of the log.
+   *
+   * @generated from field: repeated polytraders.governance.v1.SessionEntry entries = 1;
+   */
+  entries: SessionEntry[];
+
+  /**
+   * For the next page. Empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * The numbers that are missing from the session's actions now, as ranges
+   * (R21). Empty when none are, or when its producer does not number them.
+   *
+   * @generated from field: repeated polytraders.governance.v1.NumberRange missing_session_seq = 3;
+   */
+  missingSessionSeq: NumberRange[];
+};
+
+/**
+ * Describes the message polytraders.governance.v1.ListSessionActivityResponse.
+ * Use `create(ListSessionActivityResponseSchema)` to create a new message.
+ */
+export const ListSessionActivityResponseSchema: GenMessage<ListSessionActivityResponse> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 30);
+
+/**
+ * One thing that happened in a session.
+ *
+ * @generated from message polytraders.governance.v1.SessionEntry
+ */
+export type SessionEntry = Message<"polytraders.governance.v1.SessionEntry"> & {
+  /**
+   * What it is.
+   *
+   * @generated from oneof polytraders.governance.v1.SessionEntry.entry
+   */
+  entry: {
+    /**
+     * The user did something.
+     *
+     * @generated from field: polytraders.governance.v1.UserActionEntry action = 1;
+     */
+    value: UserActionEntry;
+    case: "action";
+  } | {
+    /**
+     * A fill that is linked to an action of the session, or a later status of
+     * one.
+     *
+     * @generated from field: polytraders.governance.v1.FillEntry fill = 2;
+     */
+    value: FillEntry;
+    case: "fill";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message polytraders.governance.v1.SessionEntry.
+ * Use `create(SessionEntrySchema)` to create a new message.
+ */
+export const SessionEntrySchema: GenMessage<SessionEntry> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 31);
+
+/**
+ * Whole numbers, both ends included.
+ *
+ * @generated from message polytraders.governance.v1.NumberRange
+ */
+export type NumberRange = Message<"polytraders.governance.v1.NumberRange"> & {
+  /**
+   * The first.
+   *
+   * @generated from field: int64 first = 1;
+   */
+  first: bigint;
+
+  /**
+   * The last.
+   *
+   * @generated from field: int64 last = 2;
+   */
+  last: bigint;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.NumberRange.
+ * Use `create(NumberRangeSchema)` to create a new message.
+ */
+export const NumberRangeSchema: GenMessage<NumberRange> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 32);
+
+/**
+ * Which sessions' gaps. Absent filters do not restrict.
+ *
+ * @generated from message polytraders.governance.v1.ListSessionGapsRequest
+ */
+export type ListSessionGapsRequest = Message<"polytraders.governance.v1.ListSessionGapsRequest"> & {
+  /**
+   * At most this many sessions, 1 to 1,000. 0 or absent: 100.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * From the last answer, with the same filters. Absent: the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only this session.
+   *
+   * @generated from field: string session_id = 3;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.ListSessionGapsRequest.
+ * Use `create(ListSessionGapsRequestSchema)` to create a new message.
+ */
+export const ListSessionGapsRequestSchema: GenMessage<ListSessionGapsRequest> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 33);
+
+/**
+ * One page, by session_id.
+ *
+ * @generated from message polytraders.governance.v1.ListSessionGapsResponse
+ */
+export type ListSessionGapsResponse = Message<"polytraders.governance.v1.ListSessionGapsResponse"> & {
+  /**
+   * The sessions in which actions are missing now.
+   *
+   * @generated from field: repeated polytraders.governance.v1.SessionGap gaps = 1;
+   */
+  gaps: SessionGap[];
+
+  /**
+   * For the next page. Empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.ListSessionGapsResponse.
+ * Use `create(ListSessionGapsResponseSchema)` to create a new message.
+ */
+export const ListSessionGapsResponseSchema: GenMessage<ListSessionGapsResponse> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 34);
+
+/**
+ * A session whose producer numbers its actions, and some have not arrived
+ * (R21).
+ *
+ * @generated from message polytraders.governance.v1.SessionGap
+ */
+export type SessionGap = Message<"polytraders.governance.v1.SessionGap"> & {
+  /**
+   * The session.
+   *
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * The numbers that are missing.
+   *
+   * @generated from field: repeated polytraders.governance.v1.NumberRange missing = 2;
+   */
+  missing: NumberRange[];
+
+  /**
+   * When a missing number was last noticed (server's clock, microseconds, UTC).
+   *
+   * @generated from field: google.protobuf.Timestamp detected_at = 3;
+   */
+  detectedAt?: Timestamp | undefined;
+
+  /**
+   * "ACTION_GAP_DETECTED".
+   *
+   * @generated from field: string reason_code = 4;
+   */
+  reasonCode: string;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.SessionGap.
+ * Use `create(SessionGapSchema)` to create a new message.
+ */
+export const SessionGapSchema: GenMessage<SessionGap> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 35);
+
+/**
+ * Which refused events. Absent filters do not restrict.
+ *
+ * @generated from message polytraders.governance.v1.ListEventConflictsRequest
+ */
+export type ListEventConflictsRequest = Message<"polytraders.governance.v1.ListEventConflictsRequest"> & {
+  /**
+   * At most this many conflicts, 1 to 1,000. 0 or absent: 100.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * From the last answer, with the same filters. Absent: the newest.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Only this event_id.
+   *
+   * @generated from field: string event_id = 3;
+   */
+  eventId: string;
+
+  /**
+   * Only conflicts refused at or after this time.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 4;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * Only conflicts refused before this time.
+   *
+   * @generated from field: google.protobuf.Timestamp to_time = 5;
+   */
+  toTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.ListEventConflictsRequest.
+ * Use `create(ListEventConflictsRequestSchema)` to create a new message.
+ */
+export const ListEventConflictsRequestSchema: GenMessage<ListEventConflictsRequest> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 36);
+
+/**
+ * One page, newest first.
+ *
+ * @generated from message polytraders.governance.v1.ListEventConflictsResponse
+ */
+export type ListEventConflictsResponse = Message<"polytraders.governance.v1.ListEventConflictsResponse"> & {
+  /**
+   * The conflicts of the page.
+   *
+   * @generated from field: repeated polytraders.governance.v1.EventConflict conflicts = 1;
+   */
+  conflicts: EventConflict[];
+
+  /**
+   * For the next page. Empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.ListEventConflictsResponse.
+ * Use `create(ListEventConflictsResponseSchema)` to create a new message.
+ */
+export const ListEventConflictsResponseSchema: GenMessage<ListEventConflictsResponse> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 37);
+
+/**
+ * Content that was refused because its event_id was on record with other
+ * content (R9).
+ *
+ * @generated from message polytraders.governance.v1.EventConflict
+ */
+export type EventConflict = Message<"polytraders.governance.v1.EventConflict"> & {
+  /**
+   * The event_id that both have.
+   *
+   * @generated from field: string event_id = 1;
+   */
+  eventId: string;
+
+  /**
+   * The report of the record that stands.
+   *
+   * @generated from field: string recorded_report_id = 2;
+   */
+  recordedReportId: string;
+
+  /**
+   * When the other content was refused (server's clock, microseconds, UTC).
+   *
+   * @generated from field: google.protobuf.Timestamp refused_at = 3;
+   */
+  refusedAt?: Timestamp | undefined;
+
+  /**
+   * What was refused, as it came.
+   *
+   * @generated from field: polytraders.governance.v1.UserAction refused = 4;
+   */
+  refused?: UserAction | undefined;
+
+  /**
+   * The subject of the token that sent it.
+   *
+   * @generated from field: string refused_from = 5;
+   */
+  refusedFrom: string;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.EventConflict.
+ * Use `create(EventConflictSchema)` to create a new message.
+ */
+export const EventConflictSchema: GenMessage<EventConflict> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_user_activity_ledger, 38);
 
 /**
  * What became of an event that was sent to be recorded.

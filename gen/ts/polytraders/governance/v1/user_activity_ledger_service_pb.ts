@@ -4,14 +4,14 @@
 
 import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { CloseAccountRequestSchema, CloseAccountResponseSchema, ExportUserActionsRequestSchema, ExportUserActionsResponseSchema, ListUserActionsRequestSchema, ListUserActionsResponseSchema, RecordExecutionReportRequestSchema, RecordExecutionReportResponseSchema, RecordUserActionRequestSchema, RecordUserActionResponseSchema, StreamExecutionReportsRequestSchema, StreamExecutionReportsResponseSchema, StreamUserActionsRequestSchema, StreamUserActionsResponseSchema } from "./user_activity_ledger_pb.ts";
+import type { CloseAccountRequestSchema, CloseAccountResponseSchema, ExportFillsRequestSchema, ExportFillsResponseSchema, ExportUserActionsRequestSchema, ExportUserActionsResponseSchema, ListEventConflictsRequestSchema, ListEventConflictsResponseSchema, ListFillsRequestSchema, ListFillsResponseSchema, ListSessionActivityRequestSchema, ListSessionActivityResponseSchema, ListSessionGapsRequestSchema, ListSessionGapsResponseSchema, ListUserActionsRequestSchema, ListUserActionsResponseSchema, RecordExecutionReportRequestSchema, RecordExecutionReportResponseSchema, RecordUserActionRequestSchema, RecordUserActionResponseSchema, StreamExecutionReportsRequestSchema, StreamExecutionReportsResponseSchema, StreamUserActionsRequestSchema, StreamUserActionsResponseSchema } from "./user_activity_ledger_pb.ts";
 import { file_polytraders_governance_v1_user_activity_ledger } from "./user_activity_ledger_pb.ts";
 
 /**
  * Describes the file polytraders/governance/v1/user_activity_ledger_service.proto.
  */
 export const file_polytraders_governance_v1_user_activity_ledger_service: GenFile = /*@__PURE__*/
-  fileDesc("Cjxwb2x5dHJhZGVycy9nb3Zlcm5hbmNlL3YxL3VzZXJfYWN0aXZpdHlfbGVkZ2VyX3NlcnZpY2UucHJvdG8SGXBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEyrAcKGVVzZXJBY3Rpdml0eUxlZGdlclNlcnZpY2USewoQUmVjb3JkVXNlckFjdGlvbhIyLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuUmVjb3JkVXNlckFjdGlvblJlcXVlc3QaMy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlJlY29yZFVzZXJBY3Rpb25SZXNwb25zZRKCAQoRU3RyZWFtVXNlckFjdGlvbnMSMy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlN0cmVhbVVzZXJBY3Rpb25zUmVxdWVzdBo0LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuU3RyZWFtVXNlckFjdGlvbnNSZXNwb25zZSgBMAESigEKFVJlY29yZEV4ZWN1dGlvblJlcG9ydBI3LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuUmVjb3JkRXhlY3V0aW9uUmVwb3J0UmVxdWVzdBo4LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuUmVjb3JkRXhlY3V0aW9uUmVwb3J0UmVzcG9uc2USkQEKFlN0cmVhbUV4ZWN1dGlvblJlcG9ydHMSOC5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlN0cmVhbUV4ZWN1dGlvblJlcG9ydHNSZXF1ZXN0GjkucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TdHJlYW1FeGVjdXRpb25SZXBvcnRzUmVzcG9uc2UoATABEm8KDENsb3NlQWNjb3VudBIuLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuQ2xvc2VBY2NvdW50UmVxdWVzdBovLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuQ2xvc2VBY2NvdW50UmVzcG9uc2USeAoPTGlzdFVzZXJBY3Rpb25zEjEucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5MaXN0VXNlckFjdGlvbnNSZXF1ZXN0GjIucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5MaXN0VXNlckFjdGlvbnNSZXNwb25zZRKAAQoRRXhwb3J0VXNlckFjdGlvbnMSMy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkV4cG9ydFVzZXJBY3Rpb25zUmVxdWVzdBo0LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXhwb3J0VXNlckFjdGlvbnNSZXNwb25zZTABYgZwcm90bzM", [file_polytraders_governance_v1_user_activity_ledger]);
+  fileDesc("Cjxwb2x5dHJhZGVycy9nb3Zlcm5hbmNlL3YxL3VzZXJfYWN0aXZpdHlfbGVkZ2VyX3NlcnZpY2UucHJvdG8SGXBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEyiQwKGVVzZXJBY3Rpdml0eUxlZGdlclNlcnZpY2USewoQUmVjb3JkVXNlckFjdGlvbhIyLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuUmVjb3JkVXNlckFjdGlvblJlcXVlc3QaMy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlJlY29yZFVzZXJBY3Rpb25SZXNwb25zZRKCAQoRU3RyZWFtVXNlckFjdGlvbnMSMy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlN0cmVhbVVzZXJBY3Rpb25zUmVxdWVzdBo0LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuU3RyZWFtVXNlckFjdGlvbnNSZXNwb25zZSgBMAESigEKFVJlY29yZEV4ZWN1dGlvblJlcG9ydBI3LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuUmVjb3JkRXhlY3V0aW9uUmVwb3J0UmVxdWVzdBo4LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuUmVjb3JkRXhlY3V0aW9uUmVwb3J0UmVzcG9uc2USkQEKFlN0cmVhbUV4ZWN1dGlvblJlcG9ydHMSOC5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlN0cmVhbUV4ZWN1dGlvblJlcG9ydHNSZXF1ZXN0GjkucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TdHJlYW1FeGVjdXRpb25SZXBvcnRzUmVzcG9uc2UoATABEm8KDENsb3NlQWNjb3VudBIuLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuQ2xvc2VBY2NvdW50UmVxdWVzdBovLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuQ2xvc2VBY2NvdW50UmVzcG9uc2USeAoPTGlzdFVzZXJBY3Rpb25zEjEucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5MaXN0VXNlckFjdGlvbnNSZXF1ZXN0GjIucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5MaXN0VXNlckFjdGlvbnNSZXNwb25zZRKAAQoRRXhwb3J0VXNlckFjdGlvbnMSMy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkV4cG9ydFVzZXJBY3Rpb25zUmVxdWVzdBo0LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXhwb3J0VXNlckFjdGlvbnNSZXNwb25zZTABEmYKCUxpc3RGaWxscxIrLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuTGlzdEZpbGxzUmVxdWVzdBosLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuTGlzdEZpbGxzUmVzcG9uc2USbgoLRXhwb3J0RmlsbHMSLS5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkV4cG9ydEZpbGxzUmVxdWVzdBouLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXhwb3J0RmlsbHNSZXNwb25zZTABEoQBChNMaXN0U2Vzc2lvbkFjdGl2aXR5EjUucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5MaXN0U2Vzc2lvbkFjdGl2aXR5UmVxdWVzdBo2LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuTGlzdFNlc3Npb25BY3Rpdml0eVJlc3BvbnNlEngKD0xpc3RTZXNzaW9uR2FwcxIxLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuTGlzdFNlc3Npb25HYXBzUmVxdWVzdBoyLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuTGlzdFNlc3Npb25HYXBzUmVzcG9uc2USgQEKEkxpc3RFdmVudENvbmZsaWN0cxI0LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuTGlzdEV2ZW50Q29uZmxpY3RzUmVxdWVzdBo1LnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuTGlzdEV2ZW50Q29uZmxpY3RzUmVzcG9uc2ViBnByb3RvMw", [file_polytraders_governance_v1_user_activity_ledger]);
 
 /**
  * gov.useractivityledger: records every user-initiated action durably and once,
@@ -98,6 +98,61 @@ export const UserActivityLedgerService: GenService<{
     methodKind: "server_streaming";
     input: typeof ExportUserActionsRequestSchema;
     output: typeof ExportUserActionsResponseSchema;
+  },
+  /**
+   * Pages through recorded execution reports, newest first. Role: compliance.
+   * Leaves one row in the access log.
+   *
+   * @generated from rpc polytraders.governance.v1.UserActivityLedgerService.ListFills
+   */
+  listFills: {
+    methodKind: "unary";
+    input: typeof ListFillsRequestSchema;
+    output: typeof ListFillsResponseSchema;
+  },
+  /**
+   * Streams recorded execution reports as JSONL, oldest first. Role: compliance.
+   * Leaves one row in the access log.
+   *
+   * @generated from rpc polytraders.governance.v1.UserActivityLedgerService.ExportFills
+   */
+  exportFills: {
+    methodKind: "server_streaming";
+    input: typeof ExportFillsRequestSchema;
+    output: typeof ExportFillsResponseSchema;
+  },
+  /**
+   * Pages through one session, its actions and their fills in order, oldest
+   * first. Role: compliance. Leaves one row in the access log.
+   *
+   * @generated from rpc polytraders.governance.v1.UserActivityLedgerService.ListSessionActivity
+   */
+  listSessionActivity: {
+    methodKind: "unary";
+    input: typeof ListSessionActivityRequestSchema;
+    output: typeof ListSessionActivityResponseSchema;
+  },
+  /**
+   * Pages through the sessions in which numbered actions are missing (R21).
+   * Roles: compliance, operator. Leaves one row in the access log.
+   *
+   * @generated from rpc polytraders.governance.v1.UserActivityLedgerService.ListSessionGaps
+   */
+  listSessionGaps: {
+    methodKind: "unary";
+    input: typeof ListSessionGapsRequestSchema;
+    output: typeof ListSessionGapsResponseSchema;
+  },
+  /**
+   * Pages through content that was refused because its event_id was taken (R9),
+   * newest first. Role: compliance. Leaves one row in the access log.
+   *
+   * @generated from rpc polytraders.governance.v1.UserActivityLedgerService.ListEventConflicts
+   */
+  listEventConflicts: {
+    methodKind: "unary";
+    input: typeof ListEventConflictsRequestSchema;
+    output: typeof ListEventConflictsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_polytraders_governance_v1_user_activity_ledger_service, 0);
