@@ -15,8 +15,9 @@ import { createPool } from "./db/pool.ts";
 import { createJournal } from "./journal/journal.ts";
 import { developmentAudience, developmentIssuer, loadDevelopmentKey } from "./keys/developmentKey.ts";
 import { loadJwks } from "./keys/jwks.ts";
-import { loadRecordKey } from "./keys/recordKey.ts";
+import { loadRecordKey, recordKeyId } from "./keys/recordKey.ts";
 import { type ActionRow, type AppendOutcome, appendActions } from "./ledger/append.ts";
+import { createIdentities } from "./ledger/identity.ts";
 import { createLedger } from "./ledger/service.ts";
 import { createSequencer } from "./log/sequencer.ts";
 import { errorFields } from "./logging.ts";
@@ -72,7 +73,12 @@ export async function startService(
   const logPool = poolOf("log", 2, "off");
   starting.use(await keepMonths(readPool, clock, log));
 
-  const sequencer = createSequencer({ pool: logPool, log });
+  const sequencer = createSequencer({
+    pool: logPool,
+    clock,
+    log,
+    onNoticed: () => undefined,
+  });
   starting.adopt(sequencer, (it) => it.close());
   sequencer.nudge(); // What an earlier run committed last may not have its position yet.
 
@@ -135,6 +141,7 @@ export async function startService(
       ...shared,
       settings: () => settings,
       journal: ledgerJournal,
+      identities: createIdentities(key, recordKeyId(key)),
       onRecorded: metrics.recorded,
     }),
     ...createAuditor({

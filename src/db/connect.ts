@@ -1,7 +1,8 @@
-import { createHmac, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
 import type { Config } from "../config.ts";
+import { recordKeyId } from "../keys/recordKey.ts";
 import { StartupError } from "../startupError.ts";
 import { startEmbeddedPostgres } from "./embedded/startEmbeddedPostgres.ts";
 import { cannotConnect, migrate } from "./migrate.ts";
@@ -62,7 +63,7 @@ export async function connectDatabase(config: Config, dataDir: string, key: KeyO
  * remembers which key it was written with.
  */
 async function checkRecordKey(pool: pg.Pool, key: KeyObject): Promise<void> {
-  const id = createHmac("sha256", key).update("governance record key").digest("hex").slice(0, 16);
+  const id = recordKeyId(key);
   const { rows } = await pool.query<{ id: string }>("select maintenance.claim_record_key($1) as id", [id]);
   if (rows[0]?.id !== id) {
     throw new StartupError(

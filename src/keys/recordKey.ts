@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject, randomBytes } from "node:crypto";
+import { createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { StartupError } from "../startupError.ts";
 import { loadOrMakeKeyFile } from "./keyFile.ts";
@@ -18,4 +18,9 @@ export function loadRecordKey(file: string | undefined, dataDir: string): KeyObj
     throw new StartupError(`GOVERNANCE_SCRUB_KEY_FILE: ${path} must hold 64 hexadecimal digits`);
   }
   return createSecretKey(text, "hex");
+}
+
+/** Names the key without giving it away: 16 hexadecimal digits. */
+export function recordKeyId(key: KeyObject): string {
+  return createHmac("sha256", key).update("governance record key").digest("hex").slice(0, 16);
 }

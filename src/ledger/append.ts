@@ -20,6 +20,10 @@ export type ActionRow = {
   /** The token's subject. */
   readonly recordedBy: string;
   readonly contentHash: Buffer;
+  /** Wallets that its texts name beside its own, 40 lower case hexadecimal digits each; null: none. */
+  readonly mentions: readonly string[] | null;
+  /** What stands for its wallet and for those it mentions, for the database to refuse closed ones. */
+  readonly identities: readonly string[];
   /** Set on the last row of a producer's batch: the offset to remember in the same transaction. */
   readonly bookmark: Bookmark | undefined;
 };
@@ -37,7 +41,7 @@ const statement = {
            (extract(epoch from first_accepted_at) * 1000000)::bigint::text as first_accepted_micros
          from ledger.append($1::text[], $2::bytea[], $3::text[], $4::timestamptz[], $5::date[], $6::text[],
            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[],
-           $14::bigint[], $15::text[], $16::text[], $17::bigint[], $18::bigint[])`,
+           $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bigint[], $20::bigint[])`,
 };
 
 type Answer = {
@@ -72,6 +76,8 @@ export async function appendActions(
     ),
     int8Array(rows.map((row) => row.action.occurredAtNs)),
     int8Array(rows.map((row) => row.action.sessionSeq)),
+    textArray(rows.map((row) => (row.mentions === null ? null : `{${row.mentions.join(",")}}`))),
+    textArray([...new Set(rows.flatMap((row) => row.identities))]),
     textArray(bookmarks.map((bookmark) => bookmark.subject)),
     textArray(bookmarks.map((bookmark) => bookmark.streamId)),
     int8Array(bookmarks.map((bookmark) => bookmark.offset)),

@@ -5,6 +5,7 @@ import type { Clock } from "../clock.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { ReadLimits, Sequencer } from "../log/sequencer.ts";
 import type { ActionRow, AppendOutcome } from "./append.ts";
+import type { Identities } from "./identity.ts";
 
 /** The ledger's parameters in force (spec 001 §6, §8). */
 export type LedgerSettings = {
@@ -27,6 +28,7 @@ export type LedgerDependencies = {
   readonly recordId: () => string;
   /** Keys content hashes and tokens. */
   readonly key: KeyObject;
+  readonly identities: Identities;
   /** Called for each action that is newly in the ledger. */
   readonly onRecorded: (actionType: string) => void;
 };

@@ -10,10 +10,11 @@ import { retainedUntilDay } from "./retention.ts";
 export function actionRow(
   action: Action,
   recordedBy: string,
-  dependencies: Pick<LedgerDependencies, "clock" | "recordId" | "key" | "settings">,
+  dependencies: Pick<LedgerDependencies, "clock" | "recordId" | "key" | "identities" | "settings">,
   bookmark?: ActionRow["bookmark"],
 ): ActionRow {
   const acceptedMicros = dependencies.clock.nowMicros();
+  const identity = dependencies.identities.of(action.wallet);
   return {
     action,
     recordId: dependencies.recordId(),
@@ -21,7 +22,7 @@ export function actionRow(
     retainedUntil: retainedUntilDay(acceptedMicros, dependencies.settings().retainDays),
     recordedBy,
     contentHash: contentHash(dependencies.key, [
-      action.wallet.toLowerCase(),
+      identity,
       action.sessionId,
       action.actionType,
       action.traceId,
@@ -29,6 +30,8 @@ export function actionRow(
       action.occurredAtNs?.toString() ?? null,
       action.sessionSeq?.toString() ?? null,
     ]),
+    mentions: null,
+    identities: [identity],
     bookmark,
   };
 }

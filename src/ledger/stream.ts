@@ -94,7 +94,7 @@ async function lastOffset(
 ): Promise<bigint> {
   const [row] = await read<{ last_offset: string }>(dependencies.pool, {
     name: "ledger.lastOffset",
-    text: "select last_offset::text as last_offset from ledger.producer where subject = $1 and stream_id = $2",
+    text: "select last_offset::text as last_offset from ledger.producer where subject = $1 and stream = 'a' and stream_id = $2",
     values: [subject, streamId],
   });
   return BigInt(row?.last_offset ?? 0);

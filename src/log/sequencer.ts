@@ -1,22 +1,42 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { Logger } from "pino";
+import type { Clock } from "../clock.ts";
 import { sqlState } from "../db/pool.ts";
 import { read } from "../db/read.ts";
 import { Failure } from "../server/failure.ts";
 
-/** Gives committed records their positions, and knows how far that has come. */
+/** Gives committed records their positions, records what follows from them, and knows how far that has come. */
 export type Sequencer = {
   /** Says that something was committed. Positions follow in the background. */
   nudge(): void;
   /**
-   * Resolves with the head of the log once everything committed before the call has its position.
+   * Resolves with the head of the log once everything committed before the call has its position, and
+   * the links and gaps that follow from it are on record.
    * Throws LOG_BEHIND when somebody's open write transaction holds it up for longer than waitMs, and
    * STORE_UNAVAILABLE when the database is away.
    */
   catchUp(waitMs: number): Promise<LogHead>;
   close(): Promise<void>;
 };
+
+/** Something that follows from records of the log, newly on record itself. Multiranges are Postgres' text. */
+export type Noticed =
+  | {
+      readonly kind: "linked";
+      readonly eventId: string;
+      readonly sessionId: string;
+      readonly fillId: string;
+      readonly atMicros: number;
+    }
+  | {
+      readonly kind: "gap";
+      readonly sessionId: string;
+      readonly opened: string;
+      readonly closed: string;
+      readonly missing: string;
+      readonly atMicros: number;
+    };
 
 /** How long readers wait for the log to catch up, milliseconds. */
 export type ReadLimits = { readonly listCatchUpMs: number; readonly exportCatchUpMs: number };
@@ -44,19 +64,29 @@ const heldUpMs = 5;
  * so any replica may take a step and none can hurt. The pool's sessions commit asynchronously: a step
  * that a crash undoes is taken again with the same result.
  */
-export function createSequencer(options: { readonly pool: pg.Pool; readonly log: Logger }): Sequencer {
-  let current: Promise<Step> = Promise.resolve({ head: { epoch: 0, position: 0, horizon: "0" }, placed: 0 });
+export function createSequencer(options: {
+  readonly pool: pg.Pool;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called for what this replica was the one to notice, once it is on record. */
+  readonly onNoticed: (noticed: readonly Noticed[]) => void;
+}): Sequencer {
+  let current: Promise<Step> = Promise.resolve(nothing);
   let background: Promise<void> | undefined;
   let wanted = false;
   const closing = new AbortController();
 
   /** Steps queue up in this process: each begins after the one before it ended. */
   function step(): Promise<Step> {
-    current = current.then(
-      () => advance(options.pool),
-      () => advance(options.pool),
-    );
+    current = current.then(take, take);
     return current;
+  }
+
+  async function take(): Promise<Step> {
+    const { head, placed } = await advance(options.pool);
+    const { followed, noticed } = await follow(options.pool, head.horizon, options.clock.nowMicros());
+    if (noticed.length > 0) options.onNoticed(noticed);
+    return { head, placed, followed, noticed: noticed.length };
   }
 
   async function run(): Promise<void> {
@@ -64,8 +94,8 @@ export function createSequencer(options: { readonly pool: pg.Pool; readonly log:
       wanted = false;
       let pauseMs = restMs;
       try {
-        const { placed } = await step();
-        if (placed >= stepRows) wanted = true;
+        const { head, placed, followed, noticed } = await step();
+        if (placed >= stepRows || noticed > 0 || followed !== head.horizon) wanted = true;
       } catch (cause) {
         options.log.warn({ code: sqlState(cause) }, "the log could not be advanced");
         wanted = true;
@@ -89,9 +119,14 @@ export function createSequencer(options: { readonly pool: pg.Pool; readonly log:
       });
       const below = BigInt(now?.below ?? 0);
       const deadline = performance.now() + waitMs;
+      let isFollowed = false;
       for (;;) {
-        const { head, placed } = await step();
-        if (BigInt(head.horizon) >= below) return head;
+        const { head, placed, followed, noticed } = await step();
+        if (BigInt(followed) >= below) {
+          // One step more gives what was just noticed its positions too.
+          if (noticed === 0 || isFollowed) return head;
+          isFollowed = true;
+        }
         if (performance.now() > deadline) {
           throw new Failure(
             "LOG_BEHIND",
@@ -101,7 +136,7 @@ export function createSequencer(options: { readonly pool: pg.Pool; readonly log:
             },
           );
         }
-        if (placed === 0) await sleep(heldUpMs);
+        if (placed === 0 && noticed === 0) await sleep(heldUpMs);
       }
     },
 
@@ -113,9 +148,22 @@ export function createSequencer(options: { readonly pool: pg.Pool; readonly log:
   };
 }
 
-type Step = { readonly head: LogHead; readonly placed: number };
+type Step = {
+  readonly head: LogHead;
+  readonly placed: number;
+  /** The horizon below which everything that follows is on record. */
+  readonly followed: string;
+  readonly noticed: number;
+};
 
-async function advance(pool: pg.Pool): Promise<Step> {
+const nothing: Step = {
+  head: { epoch: 0, position: 0, horizon: "0" },
+  placed: 0,
+  followed: "0",
+  noticed: 0,
+};
+
+async function advance(pool: pg.Pool): Promise<Pick<Step, "head" | "placed">> {
   const [row] = await read<{ epoch: number; head: string; horizon: string; placed: number }>(pool, {
     name: "log.advance",
     text: "select epoch, head::text as head, horizon, placed from log.advance($1)",
@@ -123,4 +171,35 @@ async function advance(pool: pg.Pool): Promise<Step> {
   });
   if (row === undefined) throw new Error("log.advance answered no row");
   return { head: { epoch: row.epoch, position: Number(row.head), horizon: row.horizon }, placed: row.placed };
+}
+
+type FollowRow =
+  | { kind: "followed"; horizon: string }
+  | { kind: "linked"; event_id: string; session_id: string; fill_id: string }
+  | { kind: "gap"; session_id: string; opened: string; closed: string; missing: string };
+
+async function follow(
+  pool: pg.Pool,
+  horizon: string,
+  atMicros: number,
+): Promise<{ readonly followed: string; readonly noticed: readonly Noticed[] }> {
+  const rows = await read<FollowRow>(pool, {
+    name: "log.follow",
+    text: `select kind, horizon, event_id, session_id, fill_id, opened, closed, missing
+           from log.follow($1, $2::text::xid8, timestamptz 'epoch' + $3::bigint * interval '1 microsecond')`,
+    values: [stepRows, horizon, atMicros],
+  });
+  let followed = "0";
+  const noticed: Noticed[] = [];
+  for (const row of rows) {
+    if (row.kind === "followed") followed = row.horizon;
+    else if (row.kind === "linked") {
+      const { event_id: eventId, session_id: sessionId, fill_id: fillId } = row;
+      noticed.push({ kind: "linked", eventId, sessionId, fillId, atMicros });
+    } else {
+      const { session_id: sessionId, opened, closed, missing } = row;
+      noticed.push({ kind: "gap", sessionId, opened, closed, missing, atMicros });
+    }
+  }
+  return { followed, noticed };
 }

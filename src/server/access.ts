@@ -26,6 +26,11 @@ export const mayCall = {
   "UserActivityLedgerService/CloseAccount": ["account"],
   "UserActivityLedgerService/ListUserActions": ["user", "compliance"],
   "UserActivityLedgerService/ExportUserActions": ["compliance"],
+  "UserActivityLedgerService/ListFills": ["compliance"],
+  "UserActivityLedgerService/ExportFills": ["compliance"],
+  "UserActivityLedgerService/ListSessionActivity": ["compliance"],
+  "UserActivityLedgerService/ListSessionGaps": ["compliance", "operator"],
+  "UserActivityLedgerService/ListEventConflicts": ["compliance"],
   "ParameterChangeAuditorService/CheckWrite": gate,
   "ParameterChangeAuditorService/ConfirmWrite": gate,
   "ParameterChangeAuditorService/RecordUngatedWrite": gate,
@@ -36,6 +41,13 @@ export const mayCall = {
   "ReportService/StreamReports": ["compliance", "operator"],
   "BotConfigService/GetBotConfig": ["bot", "config-store", "account", "user", "compliance", "operator"],
   "BotConfigService/UpdateBotConfig": ["operator"],
+  "AccessLogService/ListAccessLog": ["compliance"],
+  "AccessLogService/ExportAccessLog": ["compliance"],
+  "RetentionService/PlaceLegalHold": ["compliance"],
+  "RetentionService/ReleaseLegalHold": ["compliance"],
+  "RetentionService/ListLegalHolds": ["compliance", "operator"],
+  "RetentionService/RunPurge": ["operator"],
+  "RetentionService/ListPurgeRuns": ["compliance", "operator"],
 } as const satisfies Record<string, readonly Role[]>;
 
 /** A method of the contract, "Service/Method". */
@@ -53,4 +65,11 @@ export const readsRecords: ReadonlySet<ServiceMethod> = new Set<ServiceMethod>([
   "ParameterChangeAuditorService/ExportParameterChanges",
   "ParameterChangeAuditorService/GetConfigAsOf",
   "ReportService/StreamReports",
+  "UserActivityLedgerService/ListFills",
+  "UserActivityLedgerService/ExportFills",
+  "UserActivityLedgerService/ListSessionActivity",
+  "UserActivityLedgerService/ListSessionGaps",
+  "UserActivityLedgerService/ListEventConflicts",
+  "AccessLogService/ListAccessLog",
+  "AccessLogService/ExportAccessLog",
 ]);

@@ -5,9 +5,11 @@ import type {
   DescMethodUnary,
   DescService,
 } from "@bufbuild/protobuf";
+import { AccessLogService } from "../../gen/ts/polytraders/governance/v1/access_log_service_pb.ts";
 import { BotConfigService } from "../../gen/ts/polytraders/governance/v1/bot_config_service_pb.ts";
 import { ParameterChangeAuditorService } from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_service_pb.ts";
 import { ReportService } from "../../gen/ts/polytraders/governance/v1/report_service_pb.ts";
+import { RetentionService } from "../../gen/ts/polytraders/governance/v1/retention_service_pb.ts";
 import { UserActivityLedgerService } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import { bidiStream, type Rpc, serverStream, unary } from "./call.ts";
 import { Failure } from "./failure.ts";
@@ -18,6 +20,8 @@ export const contract = [
   ParameterChangeAuditorService,
   ReportService,
   BotConfigService,
+  AccessLogService,
+  RetentionService,
 ] as const satisfies readonly DescService[];
 
 /** The given methods, and for every other one of the contract an answer that it is not served yet. */

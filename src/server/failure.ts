@@ -49,6 +49,8 @@ const codeOf = {
   NOT_FOUND: code.notFound,
   LEGAL_HOLD: code.failedPrecondition,
   RETENTION_BELOW_REGULATORY_MINIMUM: code.invalidArgument,
+  PURGE_REFUSED: code.failedPrecondition,
+  HOLD_ID_CONFLICT: code.alreadyExists,
 } as const satisfies Record<Exclude<keyof typeof ErrorReason, "UNSPECIFIED">, Code>;
 
 export type Reason = keyof typeof codeOf;

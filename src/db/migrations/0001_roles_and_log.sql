@@ -52,16 +52,19 @@ begin
   execute format('alter table %s enable always trigger no_truncate', p_table);
 end $$;
 
--- The log's own state: one row. Everything whose transaction is below the horizon has its position.
+-- The log's own state: one row. Everything whose transaction is below the horizon has its position, and
+-- what follows from it (links, gaps) is on record for everything below `followed`.
 create table log.state (
   only_row boolean primary key default true check (only_row),
   epoch int not null,
   next_position bigint not null,
   horizon xid8 not null,
+  followed xid8 not null,
   system_identifier bigint not null
 );
-insert into log.state (epoch, next_position, horizon, system_identifier)
-  select 1, 1, pg_snapshot_xmin(pg_current_snapshot()), system_identifier from pg_control_system();
+insert into log.state (epoch, next_position, horizon, followed, system_identifier)
+  select 1, 1, pg_snapshot_xmin(pg_current_snapshot()), pg_snapshot_xmin(pg_current_snapshot()), system_identifier
+  from pg_control_system();
 grant select on log.state to governance_writer;
 
 -- The epoch rows are written under: which life of the cluster their transaction ids belong to.
@@ -70,7 +73,8 @@ language sql stable set search_path = pg_catalog, pg_temp as 'select epoch from 
 grant execute on function log.current_epoch() to governance_writer;
 
 -- One entry for each committed record of either bot: its place in commit order. source: 'a' a user
--- action, 'c' a parameter change. (epoch, xid, ord, source) names the record and sorts like position.
+-- action, 'f' an execution report, 'l' a link of a fill to an action, 'g' a gap in a session, 'c' a
+-- parameter change. (epoch, xid, ord, source) names the record and sorts like position.
 create table log.entry (
   epoch int not null,
   position bigint not null,

@@ -26,6 +26,18 @@ const table: Record<string, readonly Role[]> = {
   StreamReports: ["compliance", "operator"],
   GetBotConfig: ["bot", "config-store", "account", "user", "compliance", "operator"],
   UpdateBotConfig: ["operator"],
+  ListFills: ["compliance"],
+  ExportFills: ["compliance"],
+  ListSessionActivity: ["compliance"],
+  ListSessionGaps: ["compliance", "operator"],
+  ListEventConflicts: ["compliance"],
+  ListAccessLog: ["compliance"],
+  ExportAccessLog: ["compliance"],
+  PlaceLegalHold: ["compliance"],
+  ReleaseLegalHold: ["compliance"],
+  ListLegalHolds: ["compliance", "operator"],
+  RunPurge: ["operator"],
+  ListPurgeRuns: ["compliance", "operator"],
 };
 
 const methods: readonly DescMethod[] = contract.flatMap((service): readonly DescMethod[] => service.methods);

@@ -23,6 +23,8 @@ export function actionRow(recordId: string): ActionRow {
     retainedUntil: 23_000,
     recordedBy: "test",
     contentHash: Buffer.from(randomUUID()),
+    mentions: null,
+    identities: [],
     bookmark: undefined,
   };
 }

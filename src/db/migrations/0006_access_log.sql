@@ -8,10 +8,12 @@ create table access.read_log (
   roles text collate "C" not null,
   method text collate "C" not null,
   filters_json text not null,
-  outcome text collate "C" not null
+  outcome text collate "C" not null,
+  mentions text[] collate "C"
 ) partition by range (at);
 create index read_log_at on access.read_log (at);
 create index read_log_subject on access.read_log (subject, at);
+create index read_log_mentions on access.read_log using gin (mentions) where mentions is not null;
 select maintenance.make_append_only('access.read_log');
 grant select, insert on access.read_log to governance_writer;
 

@@ -8,6 +8,15 @@ language sql stable as $$
   select 'a'::"char", xid, ord, accepted_at from ledger.user_action
     where epoch = p_epoch and xid >= p_from and xid < p_below
   union all
+  select 'f'::"char", xid, ord, accepted_at from ledger.fill_report
+    where epoch = p_epoch and xid >= p_from and xid < p_below
+  union all
+  select 'l'::"char", xid, ord, linked_at from ledger.fill_link
+    where epoch = p_epoch and xid >= p_from and xid < p_below
+  union all
+  select 'g'::"char", xid, ord, accepted_at from ledger.session_gap
+    where epoch = p_epoch and xid >= p_from and xid < p_below
+  union all
   select 'c'::"char", xid, ord, accepted_at from auditor.parameter_change
     where epoch = p_epoch and xid >= p_from and xid < p_below
 $$;
