@@ -14,15 +14,22 @@ beforeAll(async () => {
 });
 afterAll(() => service[Symbol.asyncDispose]());
 
-const tables = ["access.read_log", "auditor.parameter_change", "ledger.user_action"];
+const tables = [
+  "access.read_log",
+  "auditor.parameter_change",
+  "ledger.fill_link",
+  "ledger.fill_report",
+  "ledger.session_gap",
+  "ledger.user_action",
+];
 
 /** The months that every partitioned table has partitions for; a month that one of them lacks fails the test. */
 async function months(): Promise<string[]> {
   const rows = await service.database.query<{ parent: string; name: string }>(
     "superuser",
     `select inhparent::regclass::text as parent, inhrelid::regclass::text as name from pg_inherits
-     where inhparent in ('ledger.user_action'::regclass, 'auditor.parameter_change'::regclass, 'access.read_log'::regclass)
-     order by 1, 2`,
+     where inhparent = any ($1::text[]::regclass[]) order by 1, 2`,
+    [tables],
   );
   const monthsOf = (parent: string) =>
     rows

@@ -41,7 +41,7 @@ async function tables(): Promise<Table[]> {
 }
 
 /** Those that hold no records: they move by design, or only the database's owner knows them. */
-const notRecords = new Set(["ledger.producer", "log.state", "governance.migration"]);
+const notRecords = new Set(["ledger.producer", "ledger.session_seen", "log.state", "governance.migration"]);
 
 /** A session of a role, to try many statements on. */
 async function session(role: "superuser" | "admin" | "service"): Promise<pg.Client> {
