@@ -25,12 +25,16 @@ export interface Service extends AsyncDisposable {
 
 const command = fileURLToPath(new URL("../src/cli/governance.ts", import.meta.url));
 
-/** Starts the service as `npm start` does, on an embedded Postgres of its own in a temporary folder. */
-export async function startService(): Promise<Service> {
+/**
+ * Starts the service as `npm start` does, on an embedded Postgres of its own in a temporary folder, or on the
+ * database that `settings` name.
+ */
+export async function startService(settings: Readonly<Record<string, string>> = {}): Promise<Service> {
   await using started = new AsyncDisposableStack();
   const folder = started.use(await mkdtempDisposable(join(tmpdir(), "bench-")));
   const env = {
     ...process.env,
+    ...settings,
     GOVERNANCE_DATA_DIR: folder.path,
     GOVERNANCE_GRPC_ADDR: "127.0.0.1:0",
     GOVERNANCE_HTTP_ADDR: "127.0.0.1:0",

@@ -52,8 +52,12 @@ export type LogHead = {
 /** Records placed in one step, at most (but never less than one transaction). */
 const stepRows = 20_000;
 
-/** Pause between two background steps: readers wait for nobody, writers share the database's time. */
+/**
+ * Pause between two background steps, at least, and by how much longer than the step it is: readers wait
+ * for nobody, and the step, which looks into every month, takes a tenth of one session's time at most.
+ */
 const restMs = 10;
+const restPerStep = 10;
 const restAfterErrorMs = 250;
 
 /** Pause while somebody's transaction holds the horizon up. */
@@ -72,13 +76,20 @@ export function createSequencer(options: {
   readonly onNoticed: (noticed: readonly Noticed[]) => void;
 }): Sequencer {
   let current: Promise<Step> = Promise.resolve(nothing);
+  let next: Promise<Step> | undefined;
   let background: Promise<void> | undefined;
   let wanted = false;
   const closing = new AbortController();
 
-  /** Steps queue up in this process: each begins after the one before it ended. */
+  /** A step that begins after the call, and after the one under way: everybody who waits shares it. */
   function step(): Promise<Step> {
-    current = current.then(take, take);
+    next ??= current.then(begin, begin);
+    return next;
+  }
+
+  function begin(): Promise<Step> {
+    next = undefined;
+    current = take();
     return current;
   }
 
@@ -93,9 +104,11 @@ export function createSequencer(options: {
     while (wanted && !closing.signal.aborted) {
       wanted = false;
       let pauseMs = restMs;
+      const started = performance.now();
       try {
         const { head, placed, followed, noticed } = await step();
         if (placed >= stepRows || noticed > 0 || followed !== head.horizon) wanted = true;
+        else pauseMs = Math.max(restMs, restPerStep * (performance.now() - started));
       } catch (cause) {
         options.log.warn({ code: sqlState(cause) }, "the log could not be advanced");
         wanted = true;
@@ -143,7 +156,7 @@ export function createSequencer(options: {
     async close() {
       closing.abort();
       await background;
-      await current.catch(() => undefined);
+      await (next ?? current).catch(() => undefined);
     },
   };
 }

@@ -1,0 +1,77 @@
+import type pg from "pg";
+
+/** Months that the rows are spread over, this one the last: seven years, and one of records past them. */
+export const months = 96;
+
+/** Actions of one wallet: more rows are more users. */
+export const actionsPerWallet = 100;
+
+/** Rows in one transaction: what ledger.append gets from a full batch. */
+const batchRows = 1_000;
+
+/** The wallet of this number, as it stands in a filled ledger. */
+export function walletOf(number: number): string {
+  return `0x${number.toString(16).padStart(40, "a")}`;
+}
+
+/** The trace of this action, as it stands in a filled ledger. */
+export function traceOf(row: number): string {
+  return `trc_${row}`;
+}
+
+/**
+ * Records `rows` actions through the ledger's own function, in batches as the journal's, oldest month
+ * first, and gives them their positions. Ids are random, as those of real producers.
+ */
+export async function fill(database: pg.Client, rows: number): Promise<void> {
+  const wallets = Math.max(1, Math.floor(rows / actionsPerWallet));
+  const monthRows = Math.ceil(rows / months);
+  for (let month = 0; month < months; month++) {
+    const first = month * monthRows;
+    const count = Math.min(monthRows, rows - first);
+    if (count <= 0) break;
+    const monthsAgo = months - 1 - month;
+    await database.query(
+      "select maintenance.ensure_month(date_trunc('month', now()) - make_interval(months => $1))",
+      [monthsAgo],
+    );
+    for (let done = 0; done < count; done += batchRows) {
+      const batch = Math.min(batchRows, count - done);
+      await database.query({
+        name: "fill",
+        text: statement,
+        values: [first + done, batch, wallets, monthsAgo, done / count],
+      });
+    }
+    await database.query("select log.advance(1000000000)");
+    await database.query("select log.follow(1000000000, (select horizon from log.state), now()) as step");
+  }
+  await database.query("vacuum analyze");
+}
+
+// One batch of rows from $1 on, in the month $4 months ago, from the share $5 of its days on.
+const statement = `
+  with rows as (
+    select
+      array_agg(gen_random_uuid()::text) as event_id,
+      array_agg(decode(md5(n::text) || md5(n::text), 'hex')) as content_hash,
+      array_agg(upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 26))) as record_id,
+      array_agg(at) as accepted_at,
+      array_agg((at at time zone 'UTC')::date + 2557) as retained_until,
+      array_agg('0x' || lpad(to_hex((n::bigint * 7919) % $3::bigint), 40, 'a')) as wallet,
+      array_agg('sess_' || (n / 20)::text) as session_id,
+      array_agg('STRATEGY_START'::text) as action_type,
+      array_agg('bench'::text) as recorded_by,
+      array_agg('trc_' || n::text) as trace_id,
+      array_agg('{"strategy":"sports-model","max_stake_pusd":250,"markets":["epl","nba"]}'::text) as params,
+      array_agg(null::text) as none,
+      array_agg(null::bigint) as no_number
+    from generate_series($1::int, $1::int + $2::int - 1) as n, lateral (
+      select date_trunc('month', now()) - make_interval(months => $4::int)
+        + interval '20 days' * $5::float8 + (n - $1::int) * interval '1 millisecond' as at
+    ) t
+  )
+  select count(*) from rows r, lateral ledger.append(
+    r.event_id, r.content_hash, r.record_id, r.accepted_at, r.retained_until, r.wallet, r.session_id,
+    r.action_type, r.recorded_by, r.trace_id, r.params, r.none, r.no_number, r.no_number, r.none, '{}',
+    '{}', '{}', '{}', '{}')`;
