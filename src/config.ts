@@ -36,12 +36,25 @@ const limits = {
   /** What the database has for a batch before its callers are told that it is away. */
   ledgerStoreBudgetMs: 900,
   auditorStoreBudgetMs: 390,
+  /** Up to 10,000 drifts go in one batch. */
+  driftStoreBudgetMs: 4_000,
   readStatementTimeoutMs: 30_000,
   readConnections: 10,
+  /** What the database has for a statement on the service's own parameters, and the network for its answer. */
+  configStatementTimeoutMs: 1_500,
+  configAnswerWithinMs: 2_000,
+  /** Asking the ticket system: see LookupLimits and createRechecks. */
+  ticketRequestMs: 5_000,
+  ticketRequestsUnderWay: 32,
+  ticketFailuresToOpen: 5,
+  ticketPauseMs: 10_000,
+  ticketRecheckEveryMs: 30_000,
   /** How long a reader waits for the log to place everything committed before its call. */
   listCatchUpMs: 1_000,
   exportCatchUpMs: 10_000,
   connectTimeoutMs: 3_000,
+  /** How often closed accounts that could not be scrubbed yet are tried again. */
+  scrubEveryMs: 10_000,
   shutdownMs: 10_000,
   /** What the database has to answer that it is there, for /readyz. */
   readyWithinMs: 1_000,

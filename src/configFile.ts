@@ -3,6 +3,7 @@ import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
 import { parsePattern, tiers } from "./auditor/tiers.ts";
 import { StartupError } from "./startupError.ts";
+import { ticketSettings } from "./tickets/settings.ts";
 
 const mode = z.enum(["shadow_only", "enforce"]);
 const tier = z.enum(tiers);
@@ -32,6 +33,32 @@ const auditor = z.strictObject({
   alert_on_p0_change: z.boolean().default(true),
 });
 
+/** The two bots' own parameters (spec 001 and 002 §6, §8): what the file may set, and UpdateBotConfig. */
+export const botParameters = {
+  "gov.useractivityledger": ledger,
+  "gov.parameterchangeauditor": auditor,
+} as const;
+export type BotId = keyof typeof botParameters;
+
+export function isBotId(text: string): text is BotId {
+  return Object.hasOwn(botParameters, text);
+}
+
+/** The names of a bot's parameters. */
+export function parameterNames(botId: BotId): readonly string[] {
+  return Object.keys(botParameters[botId].shape);
+}
+
+/** What is wrong with a value of one of the bot's parameters; undefined when nothing is. */
+export function valueProblem(botId: BotId, paramName: string, value: unknown): string | undefined {
+  const shape: Readonly<Record<string, z.ZodType>> = botParameters[botId].shape;
+  const schema = Object.hasOwn(shape, paramName) ? shape[paramName] : undefined;
+  if (schema === undefined) return `${botId} has no parameter of this name`;
+  const issue = schema.safeParse(value).error?.issues[0];
+  if (issue === undefined) return undefined;
+  return issue.path.length === 0 ? issue.message : `at ${issue.path.map(String).join(".")}: ${issue.message}`;
+}
+
 /** A key whose effect this version does not have yet: better refused than silently without effect. */
 const notYet = (what: string) => ({ message: `${what} is not supported by this version; leave it out` });
 
@@ -41,7 +68,7 @@ const file = z.strictObject({
   tiers: z.record(pattern, tier).default({}),
   stopping: z.array(pattern).default([]),
   automation: z.array(z.unknown()).max(0, notYet("automation")).default([]),
-  tickets: z.strictObject({}, notYet("a ticket system")).default({}),
+  tickets: ticketSettings.default({}),
   secrets: z.array(z.unknown()).max(0, notYet("masking secrets")).default([]),
 });
 

@@ -1,10 +1,21 @@
 import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
-import { type AccessRow, appendAccess, createAccessLog } from "./access/accessLog.ts";
+import { appendAccess, createAccessLog, hashedAccess, type NewAccessRow } from "./access/accessLog.ts";
+import { createAccessLogService } from "./access/service.ts";
 import { appendDecisions, type DecisionOutcome, type DecisionRow } from "./auditor/append.ts";
-import { createPolicy } from "./auditor/policy.ts";
+import { createGate } from "./auditor/gate.ts";
+import {
+  appendConfirmations,
+  type ConfirmationAnswer,
+  type ConfirmationRow,
+} from "./auditor/history/confirm.ts";
+import { appendDrifts, type DriftRow } from "./auditor/history/drift.ts";
 import { createAuditor } from "./auditor/service.ts";
+import { followStored } from "./botConfig/follow.ts";
+import type { InForce } from "./botConfig/inForce.ts";
 import { createBotConfig } from "./botConfig/service.ts";
+import { createSettings } from "./botConfig/settings.ts";
+import { createConfigStore } from "./botConfig/store.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { loadConfigFile } from "./configFile.ts";
@@ -17,13 +28,27 @@ import { developmentAudience, developmentIssuer, loadDevelopmentKey } from "./ke
 import { loadJwks } from "./keys/jwks.ts";
 import { loadRecordKey, recordKeyId } from "./keys/recordKey.ts";
 import { type ActionRow, type AppendOutcome, appendActions } from "./ledger/append.ts";
+import { createClosedWallets } from "./ledger/closed.ts";
+import { appendFills, type FillOutcome, type FillRow } from "./ledger/fills/append.ts";
+import { hashedFill } from "./ledger/fills/storeFills.ts";
 import { createIdentities } from "./ledger/identity.ts";
+import { createNoticed } from "./ledger/noticed.ts";
+import { createRecorded } from "./ledger/recorded.ts";
+import { createLedgerRetention } from "./ledger/retention.ts";
+import { createScrubber } from "./ledger/scrub/scrubber.ts";
 import { createLedger } from "./ledger/service.ts";
+import { hashedAction } from "./ledger/storeActions.ts";
 import { createSequencer } from "./log/sequencer.ts";
 import { errorFields } from "./logging.ts";
-import { createBotMetrics, createJournalMetrics } from "./metrics.ts";
+import { createBotMetrics, createJournalMetrics, createTicketMetrics } from "./metrics.ts";
 import { userMessages } from "./reasonCodes.ts";
 import { createRecordIds } from "./recordIds.ts";
+import { connectAdministrator } from "./retention/administrator.ts";
+import { followRetainDays } from "./retention/followRetainDays.ts";
+import { createPurge } from "./retention/purge.ts";
+import { ledgerRule } from "./retention/rules.ts";
+import { schedulePurge } from "./retention/schedule.ts";
+import { createRetention } from "./retention/service.ts";
 import { createAuthenticator } from "./server/authenticate.ts";
 import { wholeContract } from "./server/contract.ts";
 import { listenGrpc } from "./server/grpcListener.ts";
@@ -31,6 +56,9 @@ import { listenHttp } from "./server/httpListener.ts";
 import { createObserver } from "./server/observe.ts";
 import { createPipeline } from "./server/pipeline.ts";
 import { createReadiness } from "./server/readiness.ts";
+import { connectTicketSystem } from "./tickets/connect.ts";
+import type { Recheck } from "./tickets/recheckStore.ts";
+import { startRechecks } from "./tickets/rechecks.ts";
 
 export type Service = AsyncDisposable & {
   readonly grpcPort: number;
@@ -73,21 +101,53 @@ export async function startService(
   const logPool = poolOf("log", 2, "off");
   starting.use(await keepMonths(readPool, clock, log));
 
+  const configPool = (name: string) => {
+    const session = {
+      statementTimeoutMs: limits.configStatementTimeoutMs,
+      lockTimeoutMs: limits.configStatementTimeoutMs,
+      connectTimeoutMs: limits.configStatementTimeoutMs,
+    };
+    // Whoever follows the parameters must not wait for ever on a connection that says nothing.
+    const connection = { ...database.service, query_timeout: limits.configAnswerWithinMs };
+    const pool = createPool({ connection, name, max: 1, limits: session, log });
+    return starting.adopt(pool, (it) => it.end());
+  };
+  const settings = createSettings({ file, inFile: config.fileKeys, log });
+  const configStore = createConfigStore(configPool("config"), clock);
+  await configStore.inTurn(async (turn) => {
+    settings.adopt(turn.stored);
+    await turn.noteRetention(settings.inForce());
+  });
+  starting.use(followStored({ pool: configPool("settings"), settings, log }));
+
+  const metrics = createBotMetrics(registry, file, () => settings.ledger().retainDays);
   const sequencer = createSequencer({
     pool: logPool,
     clock,
     log,
-    onNoticed: () => undefined,
+    onNoticed: createNoticed({ log, onLinked: metrics.linked, onGap: metrics.gap }),
   });
   starting.adopt(sequencer, (it) => it.close());
   sequencer.nudge(); // What an earlier run committed last may not have its position yet.
 
   const batches = createJournalMetrics(registry);
+  const closed = createClosedWallets();
   const ledgerJournal = createJournal<ActionRow, AppendOutcome>({
     connection: database.service,
     name: "ledger",
-    write: appendActions,
+    write: closed.hashing(appendActions, hashedAction),
     onBatch: batches("ledger"),
+    acceptedMicros: (row) => row.acceptedMicros,
+    lanes: limits.ledgerLanes,
+    maxRows: limits.batchMaxRows,
+    budgetMs: limits.ledgerStoreBudgetMs,
+    log,
+  });
+  const fillJournal = createJournal<FillRow, FillOutcome>({
+    connection: database.service,
+    name: "fills",
+    write: closed.hashing(appendFills, hashedFill),
+    onBatch: batches("fills"),
     acceptedMicros: (row) => row.acceptedMicros,
     lanes: limits.ledgerLanes,
     maxRows: limits.batchMaxRows,
@@ -105,10 +165,32 @@ export async function startService(
     budgetMs: limits.auditorStoreBudgetMs,
     log,
   });
-  const accessJournal = createJournal<AccessRow, undefined>({
+  const confirmations = createJournal<ConfirmationRow, ConfirmationAnswer>({
+    connection: database.service,
+    name: "confirmations",
+    write: appendConfirmations,
+    onBatch: batches("confirmations"),
+    acceptedMicros: (row) => row.confirmedMicros,
+    lanes: 1,
+    maxRows: limits.batchMaxRows,
+    budgetMs: limits.auditorStoreBudgetMs,
+    log,
+  });
+  const drifts = createJournal<DriftRow, undefined>({
+    connection: database.service,
+    name: "drifts",
+    write: appendDrifts,
+    onBatch: batches("drifts"),
+    acceptedMicros: (row) => row.acceptedMicros,
+    lanes: 1,
+    maxRows: limits.batchMaxRows,
+    budgetMs: limits.driftStoreBudgetMs,
+    log,
+  });
+  const accessJournal = createJournal<NewAccessRow, undefined>({
     connection: database.service,
     name: "access",
-    write: appendAccess,
+    write: closed.hashing(appendAccess, hashedAccess),
     onBatch: batches("access"),
     acceptedMicros: (row) => row.atMicros,
     lanes: 1,
@@ -116,41 +198,73 @@ export async function startService(
     budgetMs: limits.ledgerStoreBudgetMs,
     log,
   });
-  for (const journal of [ledgerJournal, auditorJournal, accessJournal]) {
+  for (const journal of [ledgerJournal, fillJournal, auditorJournal, confirmations, drifts, accessJournal]) {
     starting.adopt(journal, (it) => it.close());
   }
 
-  const metrics = createBotMetrics(registry, file);
-  const accessLog = createAccessLog(accessJournal, clock);
+  const identities = createIdentities(key, recordKeyId(key));
+  const accessLog = createAccessLog(accessJournal, clock, identities);
   const recordId = createRecordIds(clock);
-  const settings = {
-    mode: file["gov.useractivityledger"].mode,
-    retainDays: file["gov.useractivityledger"].retain_days,
-    scrubOnAccountClose: file["gov.useractivityledger"].scrub_on_account_close,
-    publishToUser: file["gov.useractivityledger"].publish_to_user,
-  };
-  const policy = createPolicy({
-    mode: file["gov.parameterchangeauditor"].mode,
-    requireTicketFor: file["gov.parameterchangeauditor"].require_ticket_for,
-    tiers: file.tiers,
-    stopping: file.stopping,
-  });
   const shared = { sequencer, pool: readPool, accessLog, clock, recordId, key, limits, log };
+  const ticketMetrics = createTicketMetrics(registry);
+  const tickets = connectTicketSystem(file.tickets, { ...ticketMetrics, limits, clock, log });
+  const onSettled = (recheck: Recheck) => {
+    ticketMetrics.onSettled(recheck.status);
+    sequencer.nudge();
+  };
+  const everyMs = limits.ticketRecheckEveryMs;
+  starting.use(startRechecks({ pool: readPool, lookups: tickets, clock, recordId, everyMs, onSettled, log }));
+  // Closed before the re-checks: nobody then waits for an answer.
+  if (tickets !== undefined) starting.adopt(tickets, (it) => it.close());
+  const auditor = {
+    ...shared,
+    policy: settings.policy,
+    tickets,
+    journal: auditorJournal,
+    confirmations,
+    drifts,
+    onDecided: metrics.decided,
+    onUngated: metrics.ungated,
+    onDrift: metrics.drifted,
+  };
+  const gate = createGate(auditor);
+  const retainDays = starting.use(await followRetainDays(readPool, ledgerRule.bot, log));
+  const { admin } = database;
+  const connect = admin && (() => connectAdministrator(admin, log));
+  const catchUp = () => sequencer.catchUp(limits.exportCatchUpMs);
+  const purge = starting.use(createPurge({ connect, catchUp, clock, recordId, log }));
+  if (admin !== undefined) starting.use(schedulePurge(purge, log));
+  const scrubber = createScrubber({ pool: readPool, admin, clock, recordId, limits, log });
+  starting.adopt(scrubber, (it) => it.close());
+  scrubber.nudge(); // What an earlier run did not finish.
   const rpcs = wholeContract([
     ...createLedger({
       ...shared,
-      settings: () => settings,
+      settings: settings.ledger,
       journal: ledgerJournal,
-      identities: createIdentities(key, recordKeyId(key)),
-      onRecorded: metrics.recorded,
+      fillJournal,
+      identities,
+      scrubber,
+      retention: createLedgerRetention(retainDays.history),
+      onRecorded: createRecorded({
+        log,
+        onAction: metrics.recorded,
+        onKillSwitch: metrics.killSwitchUsed,
+        onAccountClose: scrubber.nudge,
+      }),
     }),
-    ...createAuditor({
-      ...shared,
-      policy: () => policy,
-      journal: auditorJournal,
-      onDecided: metrics.decided,
+    ...createAuditor(gate, auditor),
+    ...createAccessLogService(shared),
+    ...createRetention({ ...shared, identities, purge }),
+    ...createBotConfig({
+      gate,
+      settings,
+      store: configStore,
+      defaults: loadConfigFile(undefined).values,
+      onRefused: metrics.refused,
+      onStored: sequencer.nudge,
+      log,
     }),
-    ...createBotConfig(file, loadConfigFile(undefined).values, config.fileKeys),
   ]);
 
   const pipeline = createPipeline({
@@ -167,7 +281,7 @@ export async function startService(
   const httpOptions = { ...listening, address: config.httpAddress, registry, ready };
   const http = starting.adopt(await listenHttp(httpOptions), (it) => it.close(limits.shutdownMs));
   collectDefaultMetrics({ register: registry });
-  warnOfFloors(file, log);
+  warnOfFloors(settings.inForce(), log);
 
   const running = starting.move();
   return {
@@ -188,13 +302,13 @@ function tokenChecks(config: Config, dataDir: string, surroundings: { nowMs: () 
 }
 
 /** A start-up value below a floor does not stop the service; it is said loudly (R2, R3). */
-function warnOfFloors(file: Config["file"], log: Logger): void {
-  const { retain_days: retainDays } = file["gov.useractivityledger"];
+function warnOfFloors({ values }: InForce, log: Logger): void {
+  const { retain_days: retainDays } = values["gov.useractivityledger"];
   if (retainDays < 2555) {
     const reasonCode = "RETENTION_BELOW_REGULATORY_MINIMUM";
     log[retainDays < 1825 ? "error" : "warn"]({ reasonCode, retainDays }, userMessages[reasonCode]);
   }
-  const { retain_history_days: retainHistoryDays } = file["gov.parameterchangeauditor"];
+  const { retain_history_days: retainHistoryDays } = values["gov.parameterchangeauditor"];
   if (retainHistoryDays < 90) {
     const reasonCode = "AUDIT_RETENTION_WARN";
     log.warn({ reasonCode, retainHistoryDays }, userMessages[reasonCode]);

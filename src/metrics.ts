@@ -1,7 +1,9 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { DecisionRow } from "./auditor/append.ts";
-import { nameKey } from "./auditor/tiers.ts";
+import { nameKey, tiers } from "./auditor/tiers.ts";
 import type { ConfigFile } from "./configFile.ts";
+import type { LookupOutcome } from "./tickets/lookups.ts";
+import type { Recheck } from "./tickets/recheckStore.ts";
 
 const knownActionTypes = new Set([
   "STRATEGY_START",
@@ -14,7 +16,7 @@ const knownActionTypes = new Set([
 ]);
 
 /** The metrics of spec 001 and 002 §15, names and labels verbatim; labels are bounded (R8). */
-export function createBotMetrics(registry: Registry, file: ConfigFile) {
+export function createBotMetrics(registry: Registry, file: ConfigFile, retainDays: () => number) {
   const registers = [registry];
   const actions = new Counter({
     name: "polytraders_gov_useractivityledger_actions_total",
@@ -22,11 +24,32 @@ export function createBotMetrics(registry: Registry, file: ConfigFile) {
     labelNames: ["action_type"] as const,
     registers,
   });
+  const links = new Counter({
+    name: "polytraders_gov_useractivityledger_fill_links_total",
+    help: "Total fill-to-session links created.",
+    registers,
+  });
+  const killSwitch = new Counter({
+    name: "polytraders_gov_useractivityledger_kill_switch_total",
+    help: "Kill switch uses recorded.",
+    registers,
+  });
+  const gaps = new Counter({
+    name: "polytraders_gov_useractivityledger_session_gaps_total",
+    help: "Times that numbered actions of a session went missing (opened) or arrived after all (closed).",
+    labelNames: ["event"] as const,
+    registers,
+  });
+  gaps.labels("opened");
+  gaps.labels("closed");
   new Gauge({
     name: "polytraders_gov_useractivityledger_retention_days",
     help: "Configured retention; must be >= 2555.",
     registers,
-  }).set(file["gov.useractivityledger"].retain_days);
+    collect() {
+      this.set(retainDays());
+    },
+  });
   const changes = new Counter({
     name: "polytraders_gov_parameterchangeauditor_changes_total",
     help: "Total parameter changes recorded.",
@@ -39,16 +62,51 @@ export function createBotMetrics(registry: Registry, file: ConfigFile) {
     labelNames: ["reason"] as const,
     registers,
   });
+  const ungatedWrites = new Counter({
+    name: "polytraders_gov_parameterchangeauditor_ungated_writes_total",
+    help: "Total parameter changes recorded that went through without a verdict.",
+    labelNames: ["param_tier"] as const,
+    registers,
+  });
+  for (const tier of tiers) ungatedWrites.labels(tier);
+  const configDrifts = new Counter({
+    name: "polytraders_gov_parameterchangeauditor_config_drifts_total",
+    help: "Total live values recorded that were not the recorded ones.",
+    registers,
+  });
   const namedBots = namedBotSlugs(file);
+  const changed = ({ decision, write }: DecisionRow) =>
+    changes.labels(namedBots.get(write.botKey) ?? "OTHER", decision.tier).inc();
 
   return {
     recorded(actionType: string): void {
       actions.labels(knownActionTypes.has(actionType) ? actionType : "OTHER").inc();
     },
+    linked(): void {
+      links.inc();
+    },
+    killSwitchUsed(): void {
+      killSwitch.inc();
+    },
+    gap(event: "opened" | "closed"): void {
+      gaps.labels(event).inc();
+    },
+    /** A change of the service's own parameters that was refused before the gate was asked. */
+    refused(reason: string): void {
+      rejections.labels(reason).inc();
+    },
     decided(row: DecisionRow): void {
-      const { decision, write } = row;
+      const { decision } = row;
       if (decision.verdict === "REJECT") rejections.labels(decision.reasonCode).inc();
-      if (decision.allowed) changes.labels(namedBots.get(write.botKey) ?? "OTHER", decision.tier).inc();
+      if (decision.allowed) changed(row);
+    },
+    /** Nothing was rejected, whatever the policy says of it now. */
+    ungated(row: DecisionRow): void {
+      ungatedWrites.labels(row.decision.tier).inc();
+      changed(row);
+    },
+    drifted(drifts: number): void {
+      configDrifts.inc(drifts);
     },
   };
 }
@@ -91,5 +149,58 @@ export function createJournalMetrics(registry: Registry) {
       rows.observe(batchRows);
       seconds.observe(durationMs / 1000);
     };
+  };
+}
+
+const lookupOutcomes = [
+  "answered",
+  "late",
+  "timeout",
+  "network",
+  "status",
+  "garbage",
+  "throttled",
+  "not_asked",
+] as const satisfies readonly LookupOutcome[];
+
+/** How the ticket system answers, and what became of the writes that it answered too late for (R7). */
+export function createTicketMetrics(registry: Registry) {
+  const registers = [registry];
+  const lookups = new Counter({
+    name: "polytraders_gov_parameterchangeauditor_ticket_lookups_total",
+    help: "Tickets that were looked up and not known from an earlier answer, by what became of it.",
+    labelNames: ["outcome"] as const,
+    registers,
+  });
+  for (const outcome of lookupOutcomes) lookups.labels(outcome);
+  const lookupSeconds = new Histogram({
+    name: "polytraders_gov_parameterchangeauditor_ticket_lookup_seconds",
+    help: "Seconds a request to the ticket system took, answered or not.",
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 1, 2.5, 5],
+    registers,
+  });
+  const paused = new Gauge({
+    name: "polytraders_gov_parameterchangeauditor_ticket_system_paused",
+    help: "1 while the ticket system is left alone because it does not answer, else 0.",
+    registers,
+  });
+  const rechecks = new Counter({
+    name: "polytraders_gov_parameterchangeauditor_ticket_rechecks_total",
+    help: "Writes let through unverified whose ticket was settled afterwards.",
+    labelNames: ["status"] as const,
+    registers,
+  });
+  for (const status of ["VALID", "INVALID", "UNKNOWN"]) rechecks.labels(status);
+  return {
+    onOutcome(outcome: LookupOutcome, seconds: number | undefined): void {
+      lookups.labels(outcome).inc();
+      if (seconds !== undefined) lookupSeconds.observe(seconds);
+    },
+    onPaused(isPaused: boolean): void {
+      paused.set(isPaused ? 1 : 0);
+    },
+    onSettled(status: Recheck["status"]): void {
+      rechecks.labels(status).inc();
+    },
   };
 }

@@ -2,6 +2,15 @@ import type pg from "pg";
 import type { Clock } from "../clock.ts";
 import { textArray, timestamptzArray } from "../db/binaryArrays.ts";
 import { type Journal, StoreUnavailable } from "../journal/journal.ts";
+import { identitiesOf, walletsColumn } from "../ledger/append.ts";
+import type { Identities } from "../ledger/identity.ts";
+import {
+  type Replacements,
+  replaceWallets,
+  replaceWalletsInJson,
+  walletsIn,
+  walletsInJson,
+} from "../ledger/mentions.ts";
 import type { Caller } from "../server/authenticate.ts";
 import { Failure } from "../server/failure.ts";
 
@@ -19,6 +28,12 @@ export type AccessRow = {
   readonly outcome: string;
 };
 
+/** A call on its way into the log. */
+export type NewAccessRow = AccessRow & {
+  /** What stands for the wallets that it names, for the database to refuse closed ones. */
+  readonly wallets: Replacements;
+};
+
 /** Leaves one row for each call that reads records, before it is answered (contract: who may do what). */
 export type AccessLog = {
   allowed(call: { caller: Caller; requestId: string }, method: string, filters: string): Promise<void>;
@@ -30,7 +45,11 @@ export type AccessLog = {
   ): Promise<void>;
 };
 
-export function createAccessLog(journal: Journal<AccessRow, undefined>, clock: Clock): AccessLog {
+export function createAccessLog(
+  journal: Journal<NewAccessRow, undefined>,
+  clock: Clock,
+  identities: Identities,
+): AccessLog {
   async function append(
     call: { caller: Caller; requestId: string },
     method: string,
@@ -45,6 +64,7 @@ export function createAccessLog(journal: Journal<AccessRow, undefined>, clock: C
       method,
       filters,
       outcome,
+      wallets: identities.ofAll([...walletsIn(call.caller.subject), ...walletsInJson(filters)]),
     };
     try {
       await journal.append(row.subject, [row]);
@@ -60,15 +80,25 @@ export function createAccessLog(journal: Journal<AccessRow, undefined>, clock: C
   };
 }
 
+/** The row with what stands for closed wallets wherever it names them. */
+export function hashedAccess(row: NewAccessRow, closed: Replacements): NewAccessRow {
+  return {
+    ...row,
+    subject: replaceWallets(row.subject, closed),
+    filters: replaceWalletsInJson(row.filters, closed),
+    wallets: new Map([...row.wallets].filter(([wallet]) => !closed.has(wallet))),
+  };
+}
+
 /** Writes access rows in one statement. */
 export async function appendAccess(
   client: pg.Client,
-  rows: readonly AccessRow[],
+  rows: readonly NewAccessRow[],
 ): Promise<readonly undefined[]> {
   await client.query({
     name: "access.append",
-    text: `insert into access.read_log (at, request_id, subject, roles, method, filters_json, outcome)
-           select * from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])`,
+    text: `select access.append($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+             $7::text[], $8::text[], $9::text[])`,
     values: [
       timestamptzArray(rows.map((row) => row.atMicros)),
       textArray(rows.map((row) => row.requestId)),
@@ -77,6 +107,8 @@ export async function appendAccess(
       textArray(rows.map((row) => row.method)),
       textArray(rows.map((row) => row.filters)),
       textArray(rows.map((row) => row.outcome)),
+      textArray(rows.map((row) => walletsColumn([...row.wallets.keys()]))),
+      textArray(identitiesOf(rows)),
     ],
   });
   return rows.map(() => undefined);

@@ -6,14 +6,22 @@ import type { Write } from "./write.ts";
 /** A decision on its way into the audit log. */
 export type DecisionRow = {
   readonly write: Write;
-  readonly decision: Decision;
+  readonly decision: Omit<Decision, "reasonCode"> & {
+    readonly reasonCode: Decision["reasonCode"] | "UNGATED_WRITE";
+  };
   readonly mode: "shadow_only" | "enforce";
-  readonly policyVersion: string;
   readonly recordId: string;
   readonly acceptedMicros: number;
   /** The token's subject. */
   readonly recordedBy: string;
   readonly contentHash: Buffer;
+  /** Of a write that went through without a verdict (R6), and of no other. */
+  readonly ungated?: {
+    /** Why there was none, as its caller says. */
+    readonly cause: string;
+    /** The hash of the content without changed_at, for a decision that was asked for without one. */
+    readonly claimlessHash: Buffer;
+  };
 };
 
 export type DecisionOutcome =
@@ -30,7 +38,7 @@ const statement = {
          from auditor.append($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[],
            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
            $15::text[], $16::bigint[], $17::boolean[], $18::text[], $19::text[], $20::text[], $21::text[],
-           $22::text[], $23::text[], $24::bytea[])`,
+           $22::text[], $23::text[], $24::bytea[], $25::text[], $26::bytea[])`,
 };
 
 /** Records a batch of decisions in one statement, which is its own transaction (R10). */
@@ -62,8 +70,10 @@ export async function appendDecisions(
     texts((row) => row.decision.tier),
     texts((row) => row.decision.ticketStatus),
     texts((row) => row.decision.reasonCode),
-    texts((row) => row.policyVersion),
+    texts((row) => row.decision.policyVersion),
     byteaArray(rows.map((row) => row.contentHash)),
+    texts((row) => row.ungated?.cause ?? null),
+    byteaArray(rows.map((row) => row.ungated?.claimlessHash ?? null)),
   ];
   type Answer = { index: number; same_content: boolean; first_record_id: string };
   const answers = (await client.query<Answer>({ ...statement, values })).rows;

@@ -5,14 +5,21 @@ import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { ReadLimits, Sequencer } from "../log/sequencer.ts";
+import type { TicketLookups } from "../tickets/lookups.ts";
 import type { DecisionOutcome, DecisionRow } from "./append.ts";
+import type { ConfirmationAnswer, ConfirmationRow } from "./history/confirm.ts";
+import type { DriftRow } from "./history/drift.ts";
 import type { Policy } from "./policy.ts";
 
 /** What the auditor's handlers close over. */
 export type AuditorDependencies = {
   /** The policy in force. */
   readonly policy: () => Policy;
+  /** The ticket system; undefined: none is configured, and references are not checked. */
+  readonly tickets: TicketLookups | undefined;
   readonly journal: Journal<DecisionRow, DecisionOutcome>;
+  readonly confirmations: Journal<ConfirmationRow, ConfirmationAnswer>;
+  readonly drifts: Journal<DriftRow, undefined>;
   readonly sequencer: Sequencer;
   /** For reading. */
   readonly pool: pg.Pool;
@@ -24,5 +31,9 @@ export type AuditorDependencies = {
   readonly key: KeyObject;
   /** Called for each decision that is newly on record. */
   readonly onDecided: (row: DecisionRow) => void;
+  /** Called for each write without a verdict that is newly on record. */
+  readonly onUngated: (row: DecisionRow) => void;
+  /** Called with how many drifts are newly on record. */
+  readonly onDrift: (drifts: number) => void;
   readonly log: Logger;
 };

@@ -5,6 +5,7 @@ import type {
 import { exportMessage } from "../log/exportMessage.ts";
 import { type ExportState, exportStream, isExportState } from "../log/exportStream.ts";
 import { textOfFilters } from "../log/filters.ts";
+import { rewritesOf } from "../log/rewrites.ts";
 import { createTokens } from "../log/token.ts";
 import type { CallContext } from "../server/call.ts";
 import type { AuditorDependencies } from "./dependencies.ts";
@@ -35,6 +36,11 @@ export function createDecisionExport(dependencies: AuditorDependencies) {
       line: operationsLine,
       tokens,
       filters: text,
+      rewrites: rewritesOf(dependencies.pool, {
+        ...filters,
+        tables: ["auditor.parameter_change"],
+        scrubs: "none", // Its records are not of accounts.
+      }),
     });
     for await (const part of parts) {
       yield { $typeName: "polytraders.governance.v1.ExportParameterChangesResponse", ...exportMessage(part) };

@@ -37,6 +37,17 @@ export function parseFilters(request: {
   };
 }
 
+/** As parseFilters, with what a list alone can ask for. */
+export function parseListFilters(
+  request: Parameters<typeof parseFilters>[0] & { unconfirmed: boolean; ungated: boolean },
+): DecisionFilters {
+  return {
+    ...parseFilters(request),
+    ...(request.unconfirmed ? { unconfirmed: true } : {}),
+    ...(request.ungated ? { ungated: true } : {}),
+  };
+}
+
 function verdictOf(verdict: Verdict): "ALLOW" | "REJECT" | null {
   switch (verdict) {
     case Verdict.UNSPECIFIED:

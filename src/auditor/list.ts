@@ -9,9 +9,8 @@ import { isPlace, type Place } from "../log/place.ts";
 import { createTokens } from "../log/token.ts";
 import { pageSize } from "../server/bounds.ts";
 import type { CallContext } from "../server/call.ts";
-import { Failure } from "../server/failure.ts";
 import type { AuditorDependencies } from "./dependencies.ts";
-import { parseFilters } from "./filters.ts";
+import { parseListFilters } from "./filters.ts";
 import { type DecisionAt, readDecisions } from "./read.ts";
 import { diffOf, operationsReport, wireTicketStatus } from "./report.ts";
 
@@ -26,9 +25,7 @@ export function createDecisionList(dependencies: AuditorDependencies) {
     context: CallContext,
   ): Promise<ListParameterChangesResponse> => {
     const limit = pageSize("page_size", request.pageSize);
-    if (request.unconfirmed)
-      throw new Failure("NOT_SERVED", "unconfirmed: writes cannot be confirmed in this version");
-    const filters = parseFilters(request);
+    const filters = parseListFilters(request);
     const text = textOfFilters(filters);
     const after = request.pageToken === "" ? undefined : tokens.open("page_token", request.pageToken, text);
     await dependencies.accessLog.allowed(context, methodName, text);
@@ -55,5 +52,6 @@ function changeOf(decision: DecisionAt): ParameterChange {
     ...diffOf(decision),
     report: operationsReport(decision),
     writeId: decision.writeId ?? "",
+    ungatedCause: decision.cause ?? "",
   };
 }

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
+import type { InvalidWhy } from "../tickets/facts.ts";
 import { isStopping, parseStopping, type StoppingRule } from "./stopping.ts";
-import { parsePattern, type Tier, type TierRule, tierOf } from "./tiers.ts";
+import { parsePattern, type Tier, type TierRule, tierOf, tiers } from "./tiers.ts";
 
 /** What the gate decides by (spec 002 §8, R5, R7, R24). */
 export type Policy = {
@@ -11,6 +12,8 @@ export type Policy = {
   readonly tiers: readonly TierRule[];
   /** Writes towards stopping: never behind a ticket (R7). */
   readonly stopping: readonly StoppingRule[];
+  /** Tiers whose writes are rejected while the ticket system is down or slow (R7); others are let through. */
+  readonly rejectUnverified: ReadonlySet<Tier>;
 };
 
 /** The policy's part of the configuration. */
@@ -19,6 +22,8 @@ export type PolicySettings = {
   readonly requireTicketFor: readonly Tier[];
   readonly tiers: Readonly<Record<string, Tier>>;
   readonly stopping: readonly string[];
+  /** Absent: allow, for every tier. */
+  readonly onTicketSystemDown?: Readonly<Partial<Record<Tier, "allow" | "reject">>>;
 };
 
 export function createPolicy(settings: PolicySettings): Policy {
@@ -26,49 +31,105 @@ export function createPolicy(settings: PolicySettings): Policy {
   const requireTicketFor = [...settings.requireTicketFor].sort();
   const rules = Object.entries(settings.tiers).sort(([a], [b]) => (a < b ? -1 : 1));
   const stopping = [...settings.stopping].sort();
+  const rejectUnverified = tiers.filter((tier) => settings.onTicketSystemDown?.[tier] === "reject");
+  const content = { mode, requireTicketFor, rules, stopping, rejectUnverified };
   return {
-    version: hash("sha256", JSON.stringify({ mode, requireTicketFor, rules, stopping })).slice(0, 16),
+    version: hash("sha256", JSON.stringify(content)).slice(0, 16),
     mode,
     requireTicketFor: new Set(requireTicketFor),
     tiers: rules.map(([text, tier]) => ({ pattern: parsePattern(text), tier })),
     stopping: stopping.map(parseStopping),
+    rejectUnverified: new Set(rejectUnverified),
   };
 }
 
-export type TicketStatus = "NOT_REQUIRED" | "ABSENT" | "PRESENT";
+/** What is known of a write's ticket. */
+export type Ticket =
+  | { readonly kind: "absent" }
+  /** There is one, and nobody looked: no ticket system is configured, or the write needs no ticket. */
+  | { readonly kind: "unchecked" }
+  | { readonly kind: "valid" }
+  | { readonly kind: "invalid"; readonly why: InvalidWhy }
+  /** The ticket system did not tell in time. */
+  | { readonly kind: "unverified" };
+
+export type TicketStatus = "NOT_REQUIRED" | "ABSENT" | "PRESENT" | "VALID" | "INVALID" | "UNVERIFIED";
 
 export type Decision = {
   readonly verdict: "ALLOW" | "REJECT";
   /** Whether the write may proceed: always in shadow_only (R5). */
   readonly allowed: boolean;
-  readonly reasonCode: "PARAM_CHANGED" | "AUDIT_TICKET_REQUIRED";
+  readonly reasonCode: "PARAM_CHANGED" | "AUDIT_TICKET_REQUIRED" | "AUDIT_TICKET_INVALID";
   readonly tier: Tier;
   readonly ticketStatus: TicketStatus;
+  /** The policy it was given under. */
+  readonly policyVersion: string;
 };
 
-/** The verdict on a write: of the request and the policy alone (spec 002 §12). */
-export function decide(
-  write: {
-    readonly botKey: string;
-    readonly paramKey: string;
-    readonly newValue: { readonly canonical: string } | null;
-    readonly ticketRef: string | null;
-  },
-  policy: Policy,
-): Decision {
+/** What of a write the verdict depends on. */
+export type DecidedWrite = {
+  readonly botKey: string;
+  readonly paramKey: string;
+  readonly newValue: { readonly canonical: string } | null;
+};
+
+/** Whether there is a ticket: what is kept is what came, but blanks are none, whatever an empty box sends. */
+export function hasTicketRef(write: { readonly ticketRef: string | null }): boolean {
+  return write.ticketRef !== null && write.ticketRef.trim() !== "";
+}
+
+/** Whether the write may not pass without a ticket. */
+export function needsTicket(write: DecidedWrite, policy: Policy): boolean {
+  return (
+    policy.requireTicketFor.has(tierOf(policy.tiers, write.botKey, write.paramKey)) &&
+    !isStopping(policy.stopping, write)
+  );
+}
+
+/** The verdict on a write: of the request, the policy and its ticket alone (spec 002 §12, R7). */
+export function decide(write: DecidedWrite, policy: Policy, ticket: Ticket): Decision {
   const tier = tierOf(policy.tiers, write.botKey, write.paramKey);
-  const needsTicket = policy.requireTicketFor.has(tier) && !isStopping(policy.stopping, write);
-  // What is kept is what came; but blanks are no ticket, whatever a form sends for an empty box.
-  const hasTicket = write.ticketRef !== null && write.ticketRef.trim() !== "";
-  if (needsTicket && !hasTicket) {
-    return {
-      verdict: "REJECT",
-      allowed: policy.mode === "shadow_only",
-      reasonCode: "AUDIT_TICKET_REQUIRED",
-      tier,
-      ticketStatus: "ABSENT",
-    };
+  const needed = needsTicket(write, policy);
+  const refusal = needed ? refusalFor(ticket, policy.rejectUnverified.has(tier)) : undefined;
+  return {
+    verdict: refusal === undefined ? "ALLOW" : "REJECT",
+    allowed: refusal === undefined || policy.mode === "shadow_only",
+    reasonCode: refusal ?? "PARAM_CHANGED",
+    tier,
+    ticketStatus: statusOf(ticket, needed),
+    policyVersion: policy.version,
+  };
+}
+
+/** Why a write that needs a ticket is rejected. One that nobody could check is no proof of a false one. */
+function refusalFor(
+  ticket: Ticket,
+  rejectUnverified: boolean,
+): "AUDIT_TICKET_REQUIRED" | "AUDIT_TICKET_INVALID" | undefined {
+  switch (ticket.kind) {
+    case "absent":
+      return "AUDIT_TICKET_REQUIRED";
+    case "invalid":
+      return "AUDIT_TICKET_INVALID";
+    case "unverified":
+      return rejectUnverified ? "AUDIT_TICKET_REQUIRED" : undefined;
+    case "unchecked":
+    case "valid":
+      return undefined;
   }
-  const ticketStatus = hasTicket ? "PRESENT" : "NOT_REQUIRED";
-  return { verdict: "ALLOW", allowed: true, reasonCode: "PARAM_CHANGED", tier, ticketStatus };
+}
+
+function statusOf(ticket: Ticket, needed: boolean): TicketStatus {
+  switch (ticket.kind) {
+    case "absent":
+      return needed ? "ABSENT" : "NOT_REQUIRED";
+    case "unchecked":
+      return "PRESENT";
+    case "valid":
+      return "VALID";
+    case "invalid":
+      return "INVALID";
+    case "unverified":
+      return "UNVERIFIED";
+  }
 }

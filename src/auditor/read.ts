@@ -17,6 +17,10 @@ export type DecisionFilters = {
   readonly fromMicros: bigint | null;
   /** Accepted before, microseconds. */
   readonly toMicros: bigint | null;
+  /** Only writes that were allowed, and of which nobody said what became of them. */
+  readonly unconfirmed?: true;
+  /** Only writes that went through without a verdict. */
+  readonly ungated?: true;
 };
 
 export type DecisionAt = RecordedDecision & { readonly place: Place };
@@ -46,6 +50,7 @@ type Row = {
   param_tier: string;
   ticket_status: string;
   reason_code: string;
+  cause: string | null;
   policy_version: string;
 };
 
@@ -60,24 +65,29 @@ const columns = `c.epoch, c.xid::text as xid, c.ord, (${position})::text as posi
   (extract(epoch from c.accepted_at) * 1000000)::bigint::text as accepted_micros, c.bot_slug, c.param_name,
   c.old_value_json, c.new_value_json, c.inexact_json, c.editor_id, c.ticket_ref, c.environment, c.write_id,
   c.trace_id, c.changed_at_ns::text as changed_at_ns, c.recorded_by, c.allowed, c.verdict, c.mode, c.param_tier,
-  c.ticket_status, c.reason_code, c.policy_version`;
+  c.ticket_status, c.reason_code, c.cause, c.policy_version`;
 
-/** The decision that a subject's write_id led to, placed or not. */
+/** The record that a subject's write_id led to, placed or not. */
 export async function readDecision(
   pool: pg.Pool,
   subject: string,
   writeId: string,
+  recordId: string,
 ): Promise<DecisionAt | undefined> {
   const rows = await read<Row>(pool, {
     name: "auditor.readDecision",
     text: `select ${columns}
            from auditor.write_key k
            join auditor.parameter_change c on c.accepted_at = k.accepted_at and c.record_id = k.record_id
-           where k.subject = $1 and k.write_id = $2`,
-    values: [subject, writeId],
+           where k.subject = $1 and k.write_id = $2 and k.record_id = $3`,
+    values: [subject, writeId, recordId],
   });
   return rows.map(decisionOf)[0];
 }
+
+/** An ungated write was made before it was recorded: it needs nobody to say so. */
+const isUnconfirmed = `c.allowed and c.reason_code <> 'UNGATED_WRITE' and not exists (
+  select from auditor.confirmation w where w.decided_at = c.accepted_at and w.decision_id = c.record_id)`;
 
 /** One page of the decisions that have their place in the log. */
 export async function readDecisions(
@@ -93,6 +103,8 @@ export async function readDecisions(
     .where(filters.verdict, (verdict) => `c.verdict = ${verdict}`)
     .where(filters.ticketRef, (ticketRef) => `c.ticket_ref = ${ticketRef}`)
     .acceptedBetween(filters.fromMicros, filters.toMicros);
+  if (filters.unconfirmed) query.also(isUnconfirmed);
+  if (filters.ungated) query.also("c.reason_code = 'UNGATED_WRITE'");
   const text = query.text({
     columns,
     from: "auditor.parameter_change c",
@@ -128,6 +140,7 @@ function decisionOf(row: Row): DecisionAt {
     tier: row.param_tier,
     ticketStatus: row.ticket_status,
     reasonCode: row.reason_code,
+    cause: row.cause,
     policyVersion: row.policy_version,
   };
 }

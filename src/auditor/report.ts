@@ -37,6 +37,8 @@ export type RecordedDecision = {
   readonly tier: string;
   readonly ticketStatus: string;
   readonly reasonCode: string;
+  /** Why there was no verdict, of a write that went through without one. */
+  readonly cause: string | null;
   readonly policyVersion: string;
   /** 0 before the record has its place in the log. */
   readonly epoch: number;
@@ -45,6 +47,7 @@ export type RecordedDecision = {
 
 /** What the report is of: history follows writes, so one that may proceed is PARAM_CHANGED (R5). */
 function eventType(record: RecordedDecision): string {
+  if (record.reasonCode === "UNGATED_WRITE") return record.reasonCode;
   return record.allowed ? "PARAM_CHANGED" : record.reasonCode;
 }
 
@@ -106,6 +109,7 @@ export function operationsLine(record: RecordedDecision): string {
   line += `,"decision_id":"${record.recordId}","recorded_by":${text(record.recordedBy)}`;
   line += `,"allowed":${record.allowed},"verdict":"${record.verdict}","mode":"${record.mode.toUpperCase()}"`;
   line += `,"reason_code":"${record.reasonCode}","ticket_status":"${record.ticketStatus}"`;
+  if (record.cause !== null) line += `,"ungated_cause":${text(record.cause)}`;
   line += `,"policy_version":"${record.policyVersion}","report_kind":"OperationsReport","topic":"${operationsTopic}"}`;
   return line;
 }
@@ -140,6 +144,9 @@ const ticketStatuses = new Map<string, WireTicketStatus>([
   ["NOT_REQUIRED", WireTicketStatus.NOT_REQUIRED],
   ["ABSENT", WireTicketStatus.ABSENT],
   ["PRESENT", WireTicketStatus.PRESENT],
+  ["VALID", WireTicketStatus.VALID],
+  ["INVALID", WireTicketStatus.INVALID],
+  ["UNVERIFIED", WireTicketStatus.UNVERIFIED],
 ] satisfies [TicketStatus, WireTicketStatus][]);
 
 export function wireTicketStatus(status: string): WireTicketStatus {

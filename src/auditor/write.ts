@@ -45,7 +45,9 @@ export const botSlugMaxBytes = 128;
 export const paramNameMaxBytes = 512;
 export const editorMaxBytes = 256;
 export const ticketMaxBytes = 256;
-const valueLimits = { maxBytes: 256 * 1024, maxDepth: 32, root: "any" } as const;
+export const environmentMaxBytes = 64;
+export const writeIdMaxBytes = 256;
+export const valueLimits = { maxBytes: 256 * 1024, maxDepth: 32, root: "any" } as const;
 
 export function parseWrite(fields: WriteFields): Write {
   const botSlug = requiredText("bot_slug", fields.botSlug, botSlugMaxBytes);
@@ -64,14 +66,15 @@ export function parseWrite(fields: WriteFields): Write {
     inexact: [...oldValue.inexact, ...newValue.inexact],
     editorId,
     ticketRef: optionalText("ticket_ref", fields.ticketRef, ticketMaxBytes),
-    environment: optionalText("environment", fields.environment, 64),
-    writeId: optionalText("write_id", fields.writeId, 256),
+    environment: optionalText("environment", fields.environment, environmentMaxBytes),
+    writeId: optionalText("write_id", fields.writeId, writeIdMaxBytes),
     traceId: optionalText("trace_id", fields.traceId, 128),
     changedAtNs: optionalTimeNs("changed_at", fields.changedAt),
   };
 }
 
-function parseValue(
+/** A value that came as google.protobuf.Value, as exact text or as both. */
+export function parseValue(
   field: string,
   value: Value | undefined,
   text: string | undefined,

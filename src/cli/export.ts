@@ -1,5 +1,7 @@
 import { create, toJson } from "@bufbuild/protobuf";
 import { Command } from "commander";
+import { ExportAccessLogRequestSchema } from "../../gen/ts/polytraders/governance/v1/access_log_pb.ts";
+import { AccessLogService } from "../../gen/ts/polytraders/governance/v1/access_log_service_pb.ts";
 import type { ExportTrailer } from "../../gen/ts/polytraders/governance/v1/export_pb.ts";
 import { ExportParameterChangesRequestSchema } from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_pb.ts";
 import { ParameterChangeAuditorService } from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_service_pb.ts";
@@ -13,11 +15,13 @@ import { ExportFile } from "./export/file.ts";
 import { LineChain } from "./export/lineChain.ts";
 import { checkChain, ExportCut, ExportDamaged, type ExportPart, receiveExport } from "./export/receive.ts";
 import {
+  accessFilters,
   actionFilters,
   addFilterOptions,
   changeFilters,
-  checkFilters,
   type FilterOptions,
+  type Kind,
+  kindOf,
 } from "./filters.ts";
 import { count, size } from "./output/count.ts";
 import { createProgress, noProgress } from "./output/progress.ts";
@@ -28,9 +32,9 @@ type ExportOptions = ConnectionOptions & FilterOptions & { readonly output?: str
 
 export function exportCommand(): Command {
   const command = new Command("export").description(
-    "Write user actions or parameter changes as JSONL, oldest first: everything committed before the call.",
+    "Write user actions, parameter changes or the access log as JSONL, oldest first: everything committed before the call.",
   );
-  addFilterOptions(command)
+  addFilterOptions(command, ["actions", "changes", "access"])
     .optionsGroup("Output:")
     .option("--output <file>", "write to this file (default: stdout, which cannot be resumed)")
     .option("--resume", "go on with an export into --output that was cut; begin it if there is none")
@@ -50,7 +54,7 @@ Examples:
 }
 
 async function exportRecords(options: ExportOptions): Promise<void> {
-  checkFilters(options);
+  const kind = kindOf(options);
   if (options.resume && options.output === undefined) {
     throw new CliError(
       exitCodes.usage,
@@ -58,11 +62,11 @@ async function exportRecords(options: ExportOptions): Promise<void> {
     );
   }
   setBrokenPipe({ kind: "end", exitCode: exitCodes.incomplete });
-  if (options.output === undefined) await exportToStdout(options);
-  else await exportToFile(options, options.output);
+  if (options.output === undefined) await exportToStdout(kind, options);
+  else await exportToFile(kind, options, options.output);
 }
 
-async function exportToStdout(options: ExportOptions): Promise<void> {
+async function exportToStdout(kind: Kind, options: ExportOptions): Promise<void> {
   const whole = new LineChain();
   const target = {
     resumeToken: "",
@@ -76,7 +80,7 @@ async function exportToStdout(options: ExportOptions): Promise<void> {
     },
     showsProgress: !process.stdout.isTTY,
   };
-  const trailer = await receive(options, target);
+  const trailer = await receive(kind, options, target);
   await damagedIs(
     () => checkChain(trailer, whole),
     async (problem) => `what was written is not whole: ${problem}`,
@@ -84,8 +88,8 @@ async function exportToStdout(options: ExportOptions): Promise<void> {
   if (process.stderr.isTTY) note(summary(trailer));
 }
 
-async function exportToFile(options: ExportOptions, path: string): Promise<void> {
-  await using file = await ExportFile.plan(path, requestText(options), options.resume ?? false);
+async function exportToFile(kind: Kind, options: ExportOptions, path: string): Promise<void> {
+  await using file = await ExportFile.plan(path, requestText(kind, options), options.resume ?? false);
   const target = {
     resumeToken: file.resumeToken,
     take: (part: ExportPart) => file.write(part.jsonl, part.resumeToken),
@@ -99,7 +103,7 @@ async function exportToFile(options: ExportOptions, path: string): Promise<void>
     await file.discard();
     return `${path} is not what the service sent: ${problem}; run again with --resume, which begins anew`;
   };
-  const trailer = await damagedIs(() => receive(options, target), damaged);
+  const trailer = await damagedIs(() => receive(kind, options, target), damaged);
   const chain = await file.chain();
   await damagedIs(() => checkChain(trailer, chain), damaged);
   await file.complete();
@@ -107,18 +111,31 @@ async function exportToFile(options: ExportOptions, path: string): Promise<void>
 }
 
 function summary(trailer: ExportTrailer): string {
-  return `${count(trailer.totalCount)} records, complete through position ${trailer.throughPosition} of epoch ${trailer.epoch}`;
+  const records = `${count(trailer.totalCount)} records, complete`;
+  // The calls of the access log have no positions.
+  if (trailer.throughPosition === 0n) return records;
+  return `${records} through position ${trailer.throughPosition} of epoch ${trailer.epoch}`;
 }
 
 /** What this is an export of; a cut one goes on only with the same. */
-function requestText(options: ExportOptions): string {
+function requestText(kind: Kind, options: ExportOptions): string {
   const names = { useProtoFieldName: true };
-  if (options.changes) {
-    const request = create(ExportParameterChangesRequestSchema, changeFilters(options));
-    return JSON.stringify({ parameter_changes: toJson(ExportParameterChangesRequestSchema, request, names) });
+  switch (kind) {
+    case "changes": {
+      const request = create(ExportParameterChangesRequestSchema, changeFilters(options));
+      return JSON.stringify({
+        parameter_changes: toJson(ExportParameterChangesRequestSchema, request, names),
+      });
+    }
+    case "access": {
+      const request = create(ExportAccessLogRequestSchema, accessFilters(options));
+      return JSON.stringify({ access_log: toJson(ExportAccessLogRequestSchema, request, names) });
+    }
+    default: {
+      const request = create(ExportUserActionsRequestSchema, actionFilters(options));
+      return JSON.stringify({ user_actions: toJson(ExportUserActionsRequestSchema, request, names) });
+    }
   }
-  const request = create(ExportUserActionsRequestSchema, actionFilters(options));
-  return JSON.stringify({ user_actions: toJson(ExportUserActionsRequestSchema, request, names) });
 }
 
 type Target = {
@@ -130,7 +147,7 @@ type Target = {
 };
 
 /** Exports into the target. Throws a CliError, or ExportDamaged. */
-function receive(options: ExportOptions, target: Target): Promise<ExportTrailer> {
+function receive(kind: Kind, options: ExportOptions, target: Target): Promise<ExportTrailer> {
   const stop = stopSignal("stopped");
   return connected(options, "compliance", async (connection) => {
     const progress = target.showsProgress
@@ -138,7 +155,7 @@ function receive(options: ExportOptions, target: Target): Promise<ExportTrailer>
       : noProgress;
     let opened = false;
     let bytes = 0;
-    const parts = open(connection, options, target.resumeToken, {
+    const parts = open(kind, connection, options, target.resumeToken, {
       signal: stop,
       onHeader: () => {
         opened = true;
@@ -172,18 +189,26 @@ function receive(options: ExportOptions, target: Target): Promise<ExportTrailer>
 type CallOptions = { readonly signal: AbortSignal; readonly onHeader: () => void };
 
 function open(
+  kind: Kind,
   connection: Connection,
   options: ExportOptions,
   resumeToken: string,
   call: CallOptions,
 ): AsyncIterable<ExportPart> {
-  return options.changes
-    ? connection
+  switch (kind) {
+    case "changes":
+      return connection
         .client(ParameterChangeAuditorService)
-        .exportParameterChanges({ ...changeFilters(options), resumeToken }, call)
-    : connection
+        .exportParameterChanges({ ...changeFilters(options), resumeToken }, call);
+    case "access":
+      return connection
+        .client(AccessLogService)
+        .exportAccessLog({ ...accessFilters(options), resumeToken }, call);
+    default:
+      return connection
         .client(UserActivityLedgerService)
         .exportUserActions({ ...actionFilters(options), resumeToken }, call);
+  }
 }
 
 /** Why a stream that had begun is not whole; undefined when it was refused, not cut. */

@@ -11,6 +11,7 @@ import { flushed, note, watchBrokenPipe } from "./output/stdout.ts";
 import { recordCommand } from "./record.ts";
 import { replayCommand } from "./replay.ts";
 import { serveCommand } from "./serve.ts";
+import { sessionCommand } from "./session.ts";
 import { tokenCommand } from "./token.ts";
 import { versionCommand } from "./version.ts";
 
@@ -34,13 +35,24 @@ Getting started:
   governance record --wallet 0x… --session-id sess_1 --action-type HALT
   governance check-write --bot risk.liquidityguard --param max_position_pusd --new 7500 --editor alice
   governance list
+  governance session sess_1
   governance export --output actions.jsonl
 
 governance <command> --help tells all about one of them.`,
     );
   const groups = [
     ["The service:", [serveCommand(), migrateCommand(), tokenCommand(), versionCommand()]],
-    ["Its clients:", [recordCommand(), checkWriteCommand(), listCommand(), exportCommand(), replayCommand()]],
+    [
+      "Its clients:",
+      [
+        recordCommand(),
+        checkWriteCommand(),
+        listCommand(),
+        sessionCommand(),
+        exportCommand(),
+        replayCommand(),
+      ],
+    ],
   ] as const;
   for (const [title, commands] of groups) {
     program.commandsGroup(title);

@@ -9,6 +9,8 @@ type Versions = {
   readonly schema: number;
   readonly released: string | null;
   readonly planned_release: string;
+  /** §24: what the bot has to do with the venue. */
+  readonly polymarket_notes: string;
   readonly migration_history: readonly {
     readonly date: string;
     readonly from: string;
@@ -28,7 +30,7 @@ const history = [
   },
 ] as const;
 
-/** §25 of both bots: the version of the specification each was built to. */
+/** §25 of both bots, and their notes of §24: the version of the specification each was built to. */
 export const botVersions: readonly Versions[] = [
   {
     bot_id: "gov.useractivityledger",
@@ -37,6 +39,7 @@ export const botVersions: readonly Versions[] = [
     schema: 2,
     released: null,
     planned_release: "Q4-2026",
+    polymarket_notes: "UserActivityLedger records user actions in pUSD denomination; no direct CLOB calls.",
     migration_history: history,
   },
   {
@@ -46,11 +49,13 @@ export const botVersions: readonly Versions[] = [
     schema: 2,
     released: null,
     planned_release: "Q3-2026",
+    polymarket_notes:
+      "ParameterChangeAuditor is an internal config audit service; pUSD references appear only in logged parameter values for strategies.",
     migration_history: history,
   },
 ];
 
-/** §24 of both bots, which say the same but for their notes. */
+/** The rest of §24, in which both bots say the same. */
 export const polymarketCompatibility = {
   clob_version: "v2",
   collateral_asset: "pUSD",

@@ -12,6 +12,8 @@ import { checkServiceRole } from "./roleCheck.ts";
 export type Database = AsyncDisposable & {
   /** The service's own role: appends and reads. */
   readonly service: Connection;
+  /** The administrator, who purges; undefined where none is configured. */
+  readonly admin: Connection | undefined;
   /** Resolves with the reason when the embedded database ended by itself. */
   readonly failed: Promise<string>;
 };
@@ -23,6 +25,7 @@ export type Database = AsyncDisposable & {
 export async function connectDatabase(config: Config, dataDir: string, key: KeyObject): Promise<Database> {
   await using starting = new AsyncDisposableStack();
   let service: Connection;
+  let admin: Connection | undefined;
   let failed: Promise<string> = new Promise(() => undefined);
   if (config.database.kind === "embedded") {
     const postgres = starting.use(
@@ -32,6 +35,7 @@ export async function connectDatabase(config: Config, dataDir: string, key: KeyO
       }),
     );
     service = postgres.service;
+    admin = postgres.admin;
     failed = postgres.exited.then(
       ({ code, signal }) => `the embedded Postgres ended by itself (${signal ?? code})`,
     );
@@ -40,7 +44,10 @@ export async function connectDatabase(config: Config, dataDir: string, key: KeyO
     const { url, adminUrl } = config.database;
     service = { connectionString: url };
     const user = decodeURIComponent(new URL(url).username);
-    if (adminUrl !== undefined) await migrate({ connectionString: adminUrl }, user);
+    if (adminUrl !== undefined) {
+      admin = { connectionString: adminUrl };
+      await migrate(admin, user);
+    }
   }
 
   const pool = new pg.Pool({ ...service, max: 1, connectionTimeoutMillis: 5_000 });
@@ -55,7 +62,7 @@ export async function connectDatabase(config: Config, dataDir: string, key: KeyO
     await pool.end();
   }
   const running = starting.move();
-  return { service, failed, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return { service, admin, failed, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 /**

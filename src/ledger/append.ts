@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { byteaArray, dateArray, int8Array, textArray, timestamptzArray } from "../db/binaryArrays.ts";
 import type { Action } from "./action.ts";
+import type { Replacements } from "./mentions.ts";
 
 /** Where a producer's stream stands once its batch is recorded. */
 export type Bookmark = {
@@ -20,10 +21,16 @@ export type ActionRow = {
   /** The token's subject. */
   readonly recordedBy: string;
   readonly contentHash: Buffer;
-  /** Wallets that its texts name beside its own, 40 lower case hexadecimal digits each; null: none. */
-  readonly mentions: readonly string[] | null;
-  /** What stands for its wallet and for those it mentions, for the database to refuse closed ones. */
-  readonly identities: readonly string[];
+  /** Wallets that its texts name beside its own, 40 lower case hexadecimal digits each. */
+  readonly mentions: readonly string[];
+  /** Wallets that its event id names, its own too. */
+  readonly keyMentions: readonly string[];
+  /** What stands for its wallet and for those it names, for the database to refuse closed ones. */
+  readonly wallets: Replacements;
+  /** What its event id was before a closed wallet in it was replaced. */
+  readonly formerEventId: string | null;
+  /** Of the closing of an account that is to be scrubbed: what will stand for its wallet. */
+  readonly closing: string | null;
   /** Set on the last row of a producer's batch: the offset to remember in the same transaction. */
   readonly bookmark: Bookmark | undefined;
 };
@@ -41,7 +48,8 @@ const statement = {
            (extract(epoch from first_accepted_at) * 1000000)::bigint::text as first_accepted_micros
          from ledger.append($1::text[], $2::bytea[], $3::text[], $4::timestamptz[], $5::date[], $6::text[],
            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[],
-           $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bigint[], $20::bigint[])`,
+           $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::text[],
+           $22::text[], $23::bigint[], $24::bigint[])`,
 };
 
 type Answer = {
@@ -59,6 +67,7 @@ export async function appendActions(
   const bookmarks = rows.flatMap((row) =>
     row.bookmark ? [{ ...row.bookmark, subject: row.recordedBy }] : [],
   );
+  const closings = rows.filter((row) => row.closing !== null);
   const values = [
     textArray(rows.map((row) => row.action.eventId)),
     byteaArray(rows.map((row) => row.contentHash)),
@@ -76,8 +85,12 @@ export async function appendActions(
     ),
     int8Array(rows.map((row) => row.action.occurredAtNs)),
     int8Array(rows.map((row) => row.action.sessionSeq)),
-    textArray(rows.map((row) => (row.mentions === null ? null : `{${row.mentions.join(",")}}`))),
-    textArray([...new Set(rows.flatMap((row) => row.identities))]),
+    textArray(rows.map((row) => walletsColumn(row.mentions))),
+    textArray(rows.map((row) => walletsColumn(row.keyMentions))),
+    textArray(rows.map((row) => row.formerEventId)),
+    textArray(closings.map((row) => row.recordId)),
+    textArray(closings.map((row) => row.closing)),
+    textArray(identitiesOf(rows)),
     textArray(bookmarks.map((bookmark) => bookmark.subject)),
     textArray(bookmarks.map((bookmark) => bookmark.streamId)),
     int8Array(bookmarks.map((bookmark) => bookmark.offset)),
@@ -95,4 +108,16 @@ export async function appendActions(
       : { kind: "conflict" };
   }
   return outcomes;
+}
+
+/** What stands for all wallets that the rows name, each once. */
+export function identitiesOf(rows: readonly { readonly wallets: Replacements }[]): string[] {
+  const all = new Set<string>();
+  for (const { wallets } of rows) for (const identity of wallets.values()) all.add(identity);
+  return [...all];
+}
+
+/** Wallets as the text of a column text[], null where there are none. */
+export function walletsColumn(wallets: readonly string[]): string | null {
+  return wallets.length === 0 ? null : `{${wallets.join(",")}}`;
 }

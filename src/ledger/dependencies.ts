@@ -5,7 +5,11 @@ import type { Clock } from "../clock.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { ReadLimits, Sequencer } from "../log/sequencer.ts";
 import type { ActionRow, AppendOutcome } from "./append.ts";
+import type { FillOutcome, FillRow } from "./fills/append.ts";
 import type { Identities } from "./identity.ts";
+import type { RecordedAs } from "./recorded.ts";
+import type { LedgerRetention } from "./retention.ts";
+import type { Scrubber } from "./scrub/scrubber.ts";
 
 /** The ledger's parameters in force (spec 001 §6, §8). */
 export type LedgerSettings = {
@@ -19,6 +23,7 @@ export type LedgerSettings = {
 export type LedgerDependencies = {
   readonly settings: () => LedgerSettings;
   readonly journal: Journal<ActionRow, AppendOutcome>;
+  readonly fillJournal: Journal<FillRow, FillOutcome>;
   readonly sequencer: Sequencer;
   /** For reading. */
   readonly pool: pg.Pool;
@@ -29,6 +34,9 @@ export type LedgerDependencies = {
   /** Keys content hashes and tokens. */
   readonly key: KeyObject;
   readonly identities: Identities;
+  readonly scrubber: Scrubber;
+  /** Until when stored records are kept. */
+  readonly retention: LedgerRetention;
   /** Called for each action that is newly in the ledger. */
-  readonly onRecorded: (actionType: string) => void;
+  readonly onRecorded: (action: RecordedAs) => void;
 };

@@ -5,12 +5,14 @@ import type {
 import { exportMessage } from "../log/exportMessage.ts";
 import { type ExportState, exportStream, isExportState } from "../log/exportStream.ts";
 import { textOfFilters } from "../log/filters.ts";
+import { rewritesOf } from "../log/rewrites.ts";
 import { createTokens } from "../log/token.ts";
 import type { CallContext } from "../server/call.ts";
 import type { LedgerDependencies } from "./dependencies.ts";
 import { parseFilters } from "./filters.ts";
 import { type ActionAt, readActions } from "./read.ts";
 import { settlementLine } from "./report.ts";
+import { scrubsOf } from "./scrub/scrubsOf.ts";
 
 const methodName = "UserActivityLedgerService/ExportUserActions";
 
@@ -31,10 +33,15 @@ export function createActionExport(dependencies: LedgerDependencies) {
     const parts = exportStream<ActionAt>({
       resume,
       head: await dependencies.sequencer.catchUp(dependencies.limits.exportCatchUpMs),
-      page: (page) => readActions(dependencies.pool, filters, page),
-      line: settlementLine,
+      page: (page) => readActions(dependencies.pool, filters, page, null),
+      line: (action) => settlementLine(dependencies.retention.extended(action)),
       tokens,
       filters: text,
+      rewrites: rewritesOf(dependencies.pool, {
+        ...filters,
+        tables: ["ledger.user_action", "ledger.fill_link"],
+        scrubs: scrubsOf(filters.wallet, dependencies.identities),
+      }),
     });
     for await (const part of parts) {
       yield { $typeName: "polytraders.governance.v1.ExportUserActionsResponse", ...exportMessage(part) };

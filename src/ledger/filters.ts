@@ -1,6 +1,7 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { optionalText, optionalTimeMicros, requiredWallet, timeRange } from "../server/bounds.ts";
+import { optionalText, optionalTimeMicros, timeRange } from "../server/bounds.ts";
 import { idMaxBytes, requiredActionType } from "./action.ts";
+import { walletOrIdentity } from "./identity.ts";
 import type { ActionFilters } from "./read.ts";
 
 /** The filters that listing and exporting share, every one inside its bound. */
@@ -16,7 +17,7 @@ export function parseFilters(request: {
   const toMicros = optionalTimeMicros("to_time", request.toTime);
   timeRange(fromMicros, toMicros);
   return {
-    wallet: request.wallet === "" ? null : requiredWallet("wallet", request.wallet).toLowerCase(),
+    wallet: request.wallet === "" ? null : walletOrIdentity("wallet", request.wallet),
     sessionId: optionalText("session_id", request.sessionId, idMaxBytes),
     traceId: optionalText("trace_id", request.traceId, idMaxBytes),
     actionType: request.actionType === "" ? null : requiredActionType("action_type", request.actionType),

@@ -58,13 +58,14 @@ export function createActionList(dependencies: LedgerDependencies) {
     const whole = context.caller.roles.has("compliance");
     return {
       $typeName: "polytraders.governance.v1.ListUserActionsResponse",
-      actions: records.map((action) => entryOf(action, whole)),
+      actions: records.map((action) => entryOf(dependencies.retention.extended(action), whole)),
       nextPageToken: more && last !== undefined ? tokens.seal(last.place, text) : "",
     };
   };
 }
 
-function entryOf(action: ActionAt, whole: boolean): UserActionEntry {
+/** An action as a reader may see it; `whole` with its report (R12). */
+export function entryOf(action: ActionAt, whole: boolean): UserActionEntry {
   return {
     $typeName: "polytraders.governance.v1.UserActionEntry",
     recordedAt: timestampOfMicros(action.acceptedMicros),

@@ -3,6 +3,7 @@ import { read } from "../db/read.ts";
 import { pointersOf } from "../exact/pointers.ts";
 import { type FoundPage, type Page, PageQuery } from "../log/pageQuery.ts";
 import type { Place } from "../log/place.ts";
+import { everything, listedLinksMax, withFills } from "./fills/links.ts";
 import type { RecordedAction } from "./report.ts";
 
 /** Which actions a reader asks for; null does not restrict. */
@@ -25,6 +26,7 @@ type Row = {
   xid: string;
   ord: number;
   position: string | null;
+  any_links: boolean;
   record_id: string;
   accepted_micros: string;
   retained_until: number;
@@ -47,7 +49,8 @@ type Row = {
 const position = `select e.position from log.entry e
   where e.epoch = a.epoch and e.xid = a.xid and e.ord = a.ord and e.source = 'a'`;
 
-const columns = `a.epoch, a.xid::text as xid, a.ord, (${position})::text as position, a.record_id,
+const columns = `a.epoch, a.xid::text as xid, a.ord, (${position})::text as position,
+  (select exists (select from ledger.fill_link)) as any_links, a.record_id,
   (extract(epoch from a.accepted_at) * 1000000)::bigint::text as accepted_micros,
   a.retained_until - date '1970-01-01' as retained_until, a.event_id, a.wallet, a.session_id,
   a.action_type, a.recorded_by, a.trace_id, a.params_json, a.inexact_json,
@@ -64,14 +67,17 @@ export async function readAction(pool: pg.Pool, eventId: string): Promise<Action
            where k.event_id = $1`,
     values: [eventId],
   });
-  return rows.map(actionOf)[0];
+  const limits = { through: everything, ofOneMax: listedLinksMax, maxBytes: 1 };
+  const found = { records: rows.map(actionOf), more: false };
+  return (await withFills(pool, found, mayHaveFills(rows), limits)).records[0];
 }
 
-/** One page of the actions that have their place in the log. */
+/** One page of the actions that have their place in the log. `linksMax` of an action's fills; null: all. */
 export async function readActions(
   pool: pg.Pool,
   filters: ActionFilters,
   page: Page,
+  linksMax: number | null = listedLinksMax,
 ): Promise<FoundPage<ActionAt>> {
   const query = new PageQuery("a", page)
     .where(filters.wallet, (wallet) => `lower(a.wallet) = ${wallet}`)
@@ -85,10 +91,17 @@ export async function readActions(
     bytes: "coalesce(octet_length(a.params_json), 0)",
   });
   const rows = await read<Row & { page_bytes: number }>(pool, { text, values: query.values });
-  return query.page(rows, actionOf);
+  const limits = { through: page.through, ofOneMax: linksMax, maxBytes: page.maxBytes };
+  return withFills(pool, query.page(rows, actionOf), mayHaveFills(rows), limits);
 }
 
-function actionOf(row: Row): ActionAt {
+/** Whether a record's fills have to be looked for: a ledger without fills, or a trace, is not asked. */
+function mayHaveFills(rows: readonly Row[]): (action: { readonly traceId: string | null }) => boolean {
+  const anyLinks = rows[0]?.any_links ?? false;
+  return (action) => anyLinks && action.traceId !== null;
+}
+
+function actionOf(row: Row): Omit<ActionAt, "fillIds"> {
   const position = Number(row.position ?? 0);
   return {
     place: { epoch: row.epoch, position, xid: row.xid, ord: row.ord },

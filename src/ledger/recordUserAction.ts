@@ -5,43 +5,54 @@ import {
   type RecordUserActionResponse,
 } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import type { CallContext } from "../server/call.ts";
-import { parseAction } from "./action.ts";
+import { type Action, parseAction } from "./action.ts";
 import type { ActionRow } from "./append.ts";
 import type { LedgerDependencies } from "./dependencies.ts";
 import { readAction } from "./read.ts";
 import { type RecordedAction, settlementReport } from "./report.ts";
 import { retainedUntilDay } from "./retention.ts";
-import { actionRow, conflict, store } from "./storeActions.ts";
+import { store } from "./store.ts";
+import { actionRow, conflict } from "./storeActions.ts";
 
 /** Single calls commit in one order, in one lane: the more of them share a commit, the less each costs. */
 const singleCalls = "single calls";
 
 /** RecordUserAction: one action, answered when it is durable (spec 001 §10). */
 export function createRecordUserAction(dependencies: LedgerDependencies) {
-  return async (
-    request: RecordUserActionRequest,
-    context: CallContext,
-  ): Promise<RecordUserActionResponse> => {
-    const row = actionRow(parseAction(request, ""), context.caller.subject, dependencies);
-    const [outcome] = await store(dependencies.journal, singleCalls, [row]);
-    if (outcome === undefined) throw new Error("the journal answered nothing for a row");
-    switch (outcome.kind) {
-      case "conflict":
-        throw conflict(row.action.eventId);
-      case "duplicate": {
-        const found = await readAction(dependencies.pool, row.action.eventId);
-        if (found !== undefined) return answer(RecordOutcome.DUPLICATE, settlementReport(found));
-        // Purged since: the same content tells what it said, and its time how long it was kept.
-        const retainedUntil = retainedUntilDay(outcome.acceptedMicros, dependencies.settings().retainDays);
-        const first = recordedAs({ ...row, retainedUntil }, outcome);
-        return answer(RecordOutcome.DUPLICATE, settlementReport(first));
-      }
-      case "recorded":
-        dependencies.sequencer.nudge();
-        dependencies.onRecorded(row.action.actionType);
-        return answer(RecordOutcome.RECORDED, settlementReport(recordedAs(row, row), request.params));
+  return (request: RecordUserActionRequest, context: CallContext): Promise<RecordUserActionResponse> =>
+    recordAction(parseAction(request, ""), request.params, context, dependencies);
+}
+
+/**
+ * Records one action. `params` are its parameters as doubles, where the caller has them. Throws
+ * EVENT_ID_CONFLICT and STORE_UNAVAILABLE.
+ */
+export async function recordAction(
+  action: Action,
+  params: RecordUserActionRequest["params"],
+  context: CallContext,
+  dependencies: LedgerDependencies,
+): Promise<RecordUserActionResponse> {
+  const row = actionRow(action, context.caller.subject, dependencies);
+  const [outcome] = await store(dependencies.journal, singleCalls, [row]);
+  if (outcome === undefined) throw new Error("the journal answered nothing for a row");
+  switch (outcome.kind) {
+    case "conflict":
+      throw conflict(row.action.eventId);
+    case "duplicate": {
+      const found = await readAction(dependencies.pool, row.action.eventId);
+      const { extended } = dependencies.retention;
+      if (found !== undefined) return answer(RecordOutcome.DUPLICATE, settlementReport(extended(found)));
+      // Purged since: the same content tells what it said, and its time how long it was kept.
+      const retainedUntil = retainedUntilDay(outcome.acceptedMicros, dependencies.settings().retainDays);
+      const first = recordedAs({ ...row, retainedUntil }, outcome);
+      return answer(RecordOutcome.DUPLICATE, settlementReport(first));
     }
-  };
+    case "recorded":
+      dependencies.sequencer.nudge();
+      dependencies.onRecorded(row.action);
+      return answer(RecordOutcome.RECORDED, settlementReport(recordedAs(row, row), params));
+  }
 }
 
 function answer(outcome: RecordOutcome, report: SettlementReport): RecordUserActionResponse {
@@ -65,6 +76,7 @@ function recordedAs(row: ActionRow, first: { recordId: string; acceptedMicros: n
     inexact: action.inexact,
     occurredAtNs: action.occurredAtNs,
     sessionSeq: action.sessionSeq,
+    fillIds: [],
     epoch: 0,
     position: 0,
   };

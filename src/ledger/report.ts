@@ -22,13 +22,15 @@ export type RecordedAction = {
   readonly inexact: readonly string[];
   readonly occurredAtNs: bigint | null;
   readonly sessionSeq: bigint | null;
+  /** The fills linked to it, oldest link first. */
+  readonly fillIds: readonly string[];
   /** 0 before the record has its place in the log. */
   readonly epoch: number;
   readonly position: number;
 };
 
 /** R14: the shape of report ids. */
-function reportId(recordId: string): string {
+export function reportId(recordId: string): string {
   return `stl_useractivityledger_${recordId}`;
 }
 
@@ -58,7 +60,7 @@ export function settlementReport(record: RecordedAction, params?: JsonObject): S
     ...(record.occurredAtNs === null ? {} : { occurredAt: timestampOfNanos(record.occurredAtNs) }),
     sessionSeq: record.sessionSeq ?? 0n,
     recordedBy: record.recordedBy,
-    fillIds: [],
+    fillIds: [...record.fillIds],
     epoch: BigInt(record.epoch),
     position: BigInt(record.position),
     fillId: "",
@@ -78,6 +80,7 @@ export function settlementLine(record: RecordedAction): string {
   if (record.paramsText !== null) line += `,"action_params":${record.paramsText}`;
   if (record.inexact.length > 0) line += `,"inexact":${text(record.inexact)}`;
   if (record.traceId !== null) line += `,"trace_id":${text(record.traceId)}`;
+  if (record.fillIds.length > 0) line += `,"fill_ids":${text(record.fillIds)}`;
   if (record.occurredAtNs !== null) line += `,"occurred_at":"${textOfNanos(record.occurredAtNs)}"`;
   if (record.sessionSeq !== null) line += `,"session_seq":${record.sessionSeq}`;
   line += `,"recorded_at":"${textOfMicros(record.acceptedMicros)}","recorded_by":${text(record.recordedBy)}`;

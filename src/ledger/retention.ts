@@ -1,3 +1,5 @@
+import { longestSince, type RetainDays, spansOf } from "../retention/retainDays.ts";
+
 const dayMs = 86_400_000;
 const yearsKept = 7;
 
@@ -22,3 +24,26 @@ export function retainedUntilDay(acceptedMicros: number, retainDays: number): nu
 
 /** Nearly all records of a day ask the same question. */
 let cached = { day: Number.NaN, retainDays: 0, until: 0 };
+
+/** Until when stored records are kept: R1 with every retain_days that was in force since they were accepted. */
+export type LedgerRetention = {
+  /** The record as it is, or with the later retainedUntil that a raise gave it. */
+  extended<T extends { readonly acceptedMicros: number; readonly retainedUntil: number }>(record: T): T;
+};
+
+/** `history` answers every retain_days that was in force, as far as is known now. */
+export function createLedgerRetention(history: () => RetainDays): LedgerRetention {
+  let known: RetainDays = [];
+  let spans = spansOf(known);
+  return {
+    extended(record) {
+      const current = history();
+      if (current !== known) {
+        known = current;
+        spans = spansOf(current);
+      }
+      const until = retainedUntilDay(record.acceptedMicros, longestSince(spans, record.acceptedMicros));
+      return until > record.retainedUntil ? { ...record, retainedUntil: until } : record;
+    },
+  };
+}

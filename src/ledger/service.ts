@@ -1,9 +1,17 @@
 import { UserActivityLedgerService } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import { bidiStream, type Rpc, serverStream, unary } from "../server/call.ts";
+import { createCloseAccount } from "./closeAccount.ts";
+import { createConflictList } from "./conflicts.ts";
 import type { LedgerDependencies } from "./dependencies.ts";
 import { createActionExport } from "./export.ts";
+import { createFillExport } from "./fills/export.ts";
+import { createFillList } from "./fills/list.ts";
+import { createRecordExecutionReport } from "./fills/recordExecutionReport.ts";
+import { createFillStream } from "./fills/stream.ts";
 import { createActionList } from "./list.ts";
 import { createRecordUserAction } from "./recordUserAction.ts";
+import { createActivityList } from "./sessions/listActivity.ts";
+import { createGapList } from "./sessions/listGaps.ts";
 import { createActionStream } from "./stream.ts";
 
 /** Each recording call is answered within this (spec 001 §21). */
@@ -16,7 +24,15 @@ export function createLedger(dependencies: LedgerDependencies): readonly Rpc[] {
   return [
     unary(method.recordUserAction, recordBudgetMs, createRecordUserAction(dependencies)),
     bidiStream(method.streamUserActions, createActionStream(dependencies)),
+    unary(method.recordExecutionReport, recordBudgetMs, createRecordExecutionReport(dependencies)),
+    bidiStream(method.streamExecutionReports, createFillStream(dependencies)),
+    unary(method.closeAccount, recordBudgetMs, createCloseAccount(dependencies)),
     unary(method.listUserActions, readBudgetMs, createActionList(dependencies)),
     serverStream(method.exportUserActions, createActionExport(dependencies)),
+    unary(method.listFills, readBudgetMs, createFillList(dependencies)),
+    serverStream(method.exportFills, createFillExport(dependencies)),
+    unary(method.listSessionActivity, readBudgetMs, createActivityList(dependencies)),
+    unary(method.listSessionGaps, readBudgetMs, createGapList(dependencies)),
+    unary(method.listEventConflicts, readBudgetMs, createConflictList(dependencies)),
   ];
 }

@@ -1,9 +1,10 @@
 import { contentHash } from "../contentHash.ts";
-import { StoreUnavailable } from "../journal/journal.ts";
 import { Failure } from "../server/failure.ts";
 import type { Action } from "./action.ts";
-import type { ActionRow, AppendOutcome } from "./append.ts";
+import type { ActionRow, Bookmark } from "./append.ts";
 import type { LedgerDependencies } from "./dependencies.ts";
+import { digitsOf } from "./identity.ts";
+import { replaceWallets, replaceWalletsInJson, walletsIn, walletsInJson } from "./mentions.ts";
 import { retainedUntilDay } from "./retention.ts";
 
 /** An action on its way into the journal, accepted now. */
@@ -11,44 +12,88 @@ export function actionRow(
   action: Action,
   recordedBy: string,
   dependencies: Pick<LedgerDependencies, "clock" | "recordId" | "key" | "identities" | "settings">,
-  bookmark?: ActionRow["bookmark"],
 ): ActionRow {
+  const { identities, key } = dependencies;
+  const { retainDays, scrubOnAccountClose } = dependencies.settings();
   const acceptedMicros = dependencies.clock.nowMicros();
-  const identity = dependencies.identities.of(action.wallet);
+  const own = digitsOf(action.wallet);
+  const identity = identities.of(action.wallet);
+  const keyMentions = walletsIn(action.eventId);
+  const named = new Set([
+    ...keyMentions,
+    ...walletsIn(action.sessionId),
+    ...walletsIn(action.traceId ?? ""),
+    ...walletsIn(recordedBy),
+    ...(action.params === null ? [] : walletsInJson(action.params.text)),
+  ]);
+  const wallets = named.size === 0 ? new Map([[own, identity]]) : identities.ofAll([own, ...named]);
+  // With what stands for wallets in their place: a replay after a scrub has the same content.
+  const text = (value: string) => (named.size === 0 ? value : replaceWallets(value, wallets));
+  const json = (value: string) => (named.size === 0 ? value : replaceWalletsInJson(value, wallets));
   return {
     action,
     recordId: dependencies.recordId(),
     acceptedMicros,
-    retainedUntil: retainedUntilDay(acceptedMicros, dependencies.settings().retainDays),
+    retainedUntil: retainedUntilDay(acceptedMicros, retainDays),
     recordedBy,
-    contentHash: contentHash(dependencies.key, [
+    contentHash: contentHash(key, [
       identity,
-      action.sessionId,
+      text(action.sessionId),
       action.actionType,
-      action.traceId,
-      action.params?.canonical ?? null,
+      action.traceId === null ? null : text(action.traceId),
+      action.params === null ? null : json(action.params.canonical),
       action.occurredAtNs?.toString() ?? null,
       action.sessionSeq?.toString() ?? null,
     ]),
-    mentions: null,
-    identities: [identity],
-    bookmark,
+    mentions: [...named].filter((wallet) => wallet !== own),
+    keyMentions: [...keyMentions],
+    wallets,
+    formerEventId: null,
+    closing: scrubOnAccountClose && action.actionType === "ACCOUNT_CLOSE" ? identity : null,
+    bookmark: undefined,
   };
 }
 
-/** Appends to the journal. Throws STORE_UNAVAILABLE when the rows may not be durable. */
-export async function store(
-  journal: LedgerDependencies["journal"],
-  orderKey: string,
-  rows: readonly ActionRow[],
-): Promise<readonly AppendOutcome[]> {
-  try {
-    return await journal.append(orderKey, rows);
-  } catch (cause) {
-    if (!(cause instanceof StoreUnavailable)) throw cause;
-    const text = "the ledger cannot take records now; send it again with the same event_id";
-    throw new Failure("STORE_UNAVAILABLE", text, { retryAfterMs: 1000, cause });
-  }
+/** The row with the place of its producer's stream, whose name may name wallets too. */
+export function withBookmark<Row extends Pick<ActionRow, "wallets" | "bookmark">>(
+  row: Row,
+  bookmark: Bookmark,
+  identities: LedgerDependencies["identities"],
+): Row {
+  const named = walletsIn(bookmark.streamId);
+  const wallets = named.size === 0 ? row.wallets : new Map([...row.wallets, ...identities.ofAll(named)]);
+  return { ...row, bookmark, wallets };
+}
+
+/** The row with what stands for closed wallets wherever it names them. */
+export function hashedAction(row: ActionRow, closed: ActionRow["wallets"]): ActionRow {
+  const text = (value: string) => replaceWallets(value, closed);
+  const open = (wallets: readonly string[]) => wallets.filter((wallet) => !closed.has(wallet));
+  const { action, bookmark } = row;
+  const eventId = text(action.eventId);
+  const wallet = text(action.wallet);
+  return {
+    ...row,
+    action: {
+      ...action,
+      eventId,
+      wallet,
+      sessionId: text(action.sessionId),
+      traceId: action.traceId === null ? null : text(action.traceId),
+      params:
+        action.params === null
+          ? null
+          : { ...action.params, text: replaceWalletsInJson(action.params.text, closed) },
+      inexact: action.inexact.map(text),
+    },
+    recordedBy: text(row.recordedBy),
+    mentions: open(row.mentions),
+    keyMentions: open(row.keyMentions),
+    wallets: new Map([...row.wallets].filter(([digits]) => !closed.has(digits))),
+    formerEventId: eventId === action.eventId ? row.formerEventId : action.eventId,
+    closing: wallet === action.wallet ? row.closing : null, // It is closed already.
+    bookmark: bookmark && { ...bookmark, streamId: text(bookmark.streamId) },
+  };
 }
 
 export function conflict(eventId: string): Failure {

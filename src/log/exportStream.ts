@@ -2,6 +2,7 @@ import { createHash, hash } from "node:crypto";
 import { Failure } from "../server/failure.ts";
 import type { FoundPage, Page } from "./pageQuery.ts";
 import type { Place } from "./place.ts";
+import type { Rewrites } from "./rewrites.ts";
 import type { LogHead } from "./sequencer.ts";
 import type { Tokens } from "./token.ts";
 
@@ -14,6 +15,8 @@ export type ExportState = {
   readonly totalCount: number;
   /** The chain over all lines so far, hexadecimal. */
   readonly chain: string;
+  /** What had been scrubbed and purged when the export began. */
+  readonly mark: string;
 };
 
 export type ExportPart =
@@ -39,7 +42,7 @@ const chainBytes = 32;
 /**
  * Streams records as JSONL, oldest first, and a trailer that proves the stream whole. The next page is
  * read while the caller takes the last one; a slow caller stops the reading. Any end without a trailer
- * is an error.
+ * is an error: EXPORT_CHANGED when records it had promised were scrubbed or purged meanwhile.
  */
 export async function* exportStream<Row extends { readonly place: Place }>(source: {
   readonly resume: ExportState | undefined;
@@ -50,6 +53,7 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
   readonly line: (row: Row) => string;
   readonly tokens: Tokens<ExportState>;
   readonly filters: string;
+  readonly rewrites: Rewrites;
 }): AsyncGenerator<ExportPart> {
   const through = source.resume?.through ?? source.head;
   if (through.epoch !== source.head.epoch) {
@@ -58,6 +62,9 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
       "the log has begun a new epoch since the export began; start it again",
     );
   }
+  // Before the first page: whatever is scrubbed or purged from now on was promised.
+  const mark = source.resume?.mark ?? (await source.rewrites.mark());
+  if (source.resume !== undefined) await source.rewrites.refuseSince(mark);
   let after = source.resume?.after;
   let totalCount = source.resume?.totalCount ?? 0;
   let count = 0;
@@ -68,7 +75,7 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
   function flush(): ExportPart {
     const jsonl = chunk.take();
     streamHash.update(jsonl);
-    const state = { after, through, totalCount, chain: chain.toString("hex") };
+    const state = { after, through, totalCount, chain: chain.toString("hex"), mark };
     return { kind: "lines", jsonl, resumeToken: source.tokens.seal(state, source.filters) };
   }
 
@@ -93,6 +100,7 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
     }
   }
   if (chunk.length > 0) yield flush();
+  await source.rewrites.refuseSince(mark);
   yield { kind: "trailer", count, sha256: streamHash.digest(), totalCount, chain, through };
 }
 
@@ -143,6 +151,7 @@ export function isExportState(value: unknown): value is ExportState {
     value !== null &&
     "through" in value &&
     "chain" in value &&
-    "totalCount" in value
+    "totalCount" in value &&
+    "mark" in value
   );
 }

@@ -54,12 +54,18 @@ export class PageQuery {
     return this.#add(value, (parameter) => condition(`${parameter}::text`));
   }
 
-  /** Restricts accepted_at to [from, to), microseconds; null does not restrict. */
-  acceptedBetween(fromMicros: bigint | null, toMicros: bigint | null): this {
+  /** Restricts accepted_at, or the column that holds the time, to [from, to), microseconds; null does not restrict. */
+  acceptedBetween(fromMicros: bigint | null, toMicros: bigint | null, column = "accepted_at"): this {
     const time = (parameter: string) =>
       `timestamptz 'epoch' + ${parameter}::bigint * interval '1 microsecond'`;
-    this.#add(fromMicros, (parameter) => `${this.#alias}.accepted_at >= ${time(parameter)}`);
-    return this.#add(toMicros, (parameter) => `${this.#alias}.accepted_at < ${time(parameter)}`);
+    this.#add(fromMicros, (parameter) => `${this.#alias}.${column} >= ${time(parameter)}`);
+    return this.#add(toMicros, (parameter) => `${this.#alias}.${column} < ${time(parameter)}`);
+  }
+
+  /** Adds a condition that has no parameter. */
+  also(condition: string): this {
+    this.#where.push(condition);
+    return this;
   }
 
   #add(value: unknown, condition: (parameter: string) => string): this {

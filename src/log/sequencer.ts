@@ -95,9 +95,13 @@ export function createSequencer(options: {
 
   async function take(): Promise<Step> {
     const { head, placed } = await advance(options.pool);
-    const { followed, noticed } = await follow(options.pool, head.horizon, options.clock.nowMicros());
+    const { followed, noticedBy, noticed } = await follow(
+      options.pool,
+      head.horizon,
+      options.clock.nowMicros(),
+    );
     if (noticed.length > 0) options.onNoticed(noticed);
-    return { head, placed, followed, noticed: noticed.length };
+    return { head, placed, followed, noticedBy, noticed: noticed.length };
   }
 
   async function run(): Promise<void> {
@@ -132,14 +136,12 @@ export function createSequencer(options: {
       });
       const below = BigInt(now?.below ?? 0);
       const deadline = performance.now() + waitMs;
-      let isFollowed = false;
+      let lastNoticed: bigint | undefined;
       for (;;) {
-        const { head, placed, followed, noticed } = await step();
-        if (BigInt(followed) >= below) {
-          // One step more gives what was just noticed its positions too.
-          if (noticed === 0 || isFollowed) return head;
-          isFollowed = true;
-        }
+        const { head, placed, followed, noticed, noticedBy } = await step();
+        // What followed, here or on another replica, needs its positions too.
+        if (BigInt(followed) >= below) lastNoticed ??= BigInt(noticedBy);
+        if (lastNoticed !== undefined && BigInt(head.horizon) > lastNoticed) return head;
         if (performance.now() > deadline) {
           throw new Failure(
             "LOG_BEHIND",
@@ -166,6 +168,8 @@ type Step = {
   readonly placed: number;
   /** The horizon below which everything that follows is on record. */
   readonly followed: string;
+  /** The last transaction that put anything of it on record, on any replica. */
+  readonly noticedBy: string;
   readonly noticed: number;
 };
 
@@ -173,6 +177,7 @@ const nothing: Step = {
   head: { epoch: 0, position: 0, horizon: "0" },
   placed: 0,
   followed: "0",
+  noticedBy: "0",
   noticed: 0,
 };
 
@@ -187,7 +192,7 @@ async function advance(pool: pg.Pool): Promise<Pick<Step, "head" | "placed">> {
 }
 
 type FollowRow =
-  | { kind: "followed"; horizon: string }
+  | { kind: "followed"; horizon: string; noticed: string }
   | { kind: "linked"; event_id: string; session_id: string; fill_id: string }
   | { kind: "gap"; session_id: string; opened: string; closed: string; missing: string };
 
@@ -195,18 +200,21 @@ async function follow(
   pool: pg.Pool,
   horizon: string,
   atMicros: number,
-): Promise<{ readonly followed: string; readonly noticed: readonly Noticed[] }> {
+): Promise<Pick<Step, "followed" | "noticedBy"> & { readonly noticed: readonly Noticed[] }> {
   const rows = await read<FollowRow>(pool, {
     name: "log.follow",
-    text: `select kind, horizon, event_id, session_id, fill_id, opened, closed, missing
+    text: `select kind, horizon, noticed, event_id, session_id, fill_id, opened, closed, missing
            from log.follow($1, $2::text::xid8, timestamptz 'epoch' + $3::bigint * interval '1 microsecond')`,
     values: [stepRows, horizon, atMicros],
   });
   let followed = "0";
+  let noticedBy = "0";
   const noticed: Noticed[] = [];
   for (const row of rows) {
-    if (row.kind === "followed") followed = row.horizon;
-    else if (row.kind === "linked") {
+    if (row.kind === "followed") {
+      followed = row.horizon;
+      noticedBy = row.noticed;
+    } else if (row.kind === "linked") {
       const { event_id: eventId, session_id: sessionId, fill_id: fillId } = row;
       noticed.push({ kind: "linked", eventId, sessionId, fillId, atMicros });
     } else {
@@ -214,5 +222,5 @@ async function follow(
       noticed.push({ kind: "gap", sessionId, opened, closed, missing, atMicros });
     }
   }
-  return { followed, noticed };
+  return { followed, noticedBy, noticed };
 }

@@ -77,6 +77,7 @@ test.concurrent("a user lists summaries of their own wallet", async () => {
   expect(run.stdout).toMatch(/^RECORDED AT +ACTION +SUMMARY\n/);
   expect(run.stdout).toContain("You halted trading.");
   expect(run.stdout).not.toContain("secret");
+  expect(run.stderr).toBe("governance: Your complete activity history is available for the past 7 years.\n");
 });
 
 test.concurrent("filters choose records, and those of the other kind are bad usage", async () => {

@@ -8,7 +8,7 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import type { Clock } from "../../src/clock.ts";
 import { type Limits, loadConfig } from "../../src/config.ts";
 import { developmentToken, loadDevelopmentKey } from "../../src/keys/developmentKey.ts";
@@ -42,6 +42,8 @@ export async function startTestService(
     database?: TestDatabase;
     env?: NodeJS.ProcessEnv;
     limits?: Partial<Limits>;
+    /** Where it logs to; nowhere when absent. */
+    log?: Logger;
   } = {},
 ): Promise<TestService> {
   await using starting = new AsyncDisposableStack();
@@ -58,7 +60,7 @@ export async function startTestService(
     ...options.env,
   });
   const config = { ...loaded, limits: { ...loaded.limits, ...options.limits } };
-  const log = pino({ level: "silent" });
+  const log = options.log ?? pino({ level: "silent" });
   const service = starting.use(
     await startService(config, { log, ...(options.clock ? { clock: options.clock } : {}) }),
   );

@@ -52,14 +52,46 @@ begin
   execute format('alter table %s enable always trigger no_truncate', p_table);
 end $$;
 
+-- A ULID (R14) for a record that the database itself makes: its time in milliseconds and 80 random bits.
+create function maintenance.ulid(p_at timestamptz) returns text
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  v_digits constant text := '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+  v_ms bigint := floor(extract(epoch from p_at) * 1000);
+  -- Hashed, as six bits of a random UUID are not random.
+  v_random bytea := sha256(uuid_send(gen_random_uuid()));
+  v_ulid text := '';
+begin
+  for i in reverse 9..0 loop
+    v_ulid := v_ulid || substr(v_digits, ((v_ms >> (5 * i)) & 31)::int + 1, 1);
+  end loop;
+  for i in 0..15 loop
+    v_ulid := v_ulid || substr(v_digits, (get_byte(v_random, i) & 31) + 1, 1);
+  end loop;
+  return v_ulid;
+end $$;
+
+-- The last UTC day on which a record that the database itself makes is certainly kept (R1): the later of
+-- 2555 days on and the same calendar date seven years on (29 February: 1 March). A longer retain_days is
+-- honoured by the purge.
+create function maintenance.retained_until(p_at timestamptz) returns date
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  select greatest(
+    d + 2555,
+    (d + interval '7 years')::date + (extract(month from d) = 2 and extract(day from d) = 29)::int
+  ) from (select (p_at at time zone 'UTC')::date as d) as day
+$$;
+
 -- The log's own state: one row. Everything whose transaction is below the horizon has its position, and
--- what follows from it (links, gaps) is on record for everything below `followed`.
+-- what follows from it (links, gaps) is on record for everything below `followed`; the last transaction
+-- that put any of it on record is `noticed`.
 create table log.state (
   only_row boolean primary key default true check (only_row),
   epoch int not null,
   next_position bigint not null,
   horizon xid8 not null,
   followed xid8 not null,
+  noticed xid8 not null default '0',
   system_identifier bigint not null
 );
 insert into log.state (epoch, next_position, horizon, followed, system_identifier)
@@ -74,7 +106,8 @@ grant execute on function log.current_epoch() to governance_writer;
 
 -- One entry for each committed record of either bot: its place in commit order. source: 'a' a user
 -- action, 'f' an execution report, 'l' a link of a fill to an action, 'g' a gap in a session, 'c' a
--- parameter change. (epoch, xid, ord, source) names the record and sorts like position.
+-- parameter change, 'w' what became of one, 'd' a drift of a live value. (epoch, xid, ord, source) names the
+-- record and sorts like position.
 create table log.entry (
   epoch int not null,
   position bigint not null,

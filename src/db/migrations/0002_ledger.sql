@@ -9,21 +9,39 @@ create table ledger.closed_wallet (
 select maintenance.make_append_only('ledger.closed_wallet');
 grant select on ledger.closed_wallet to governance_writer;
 
+-- Refuses a batch that names closed wallets, before it writes anything. The shared lock, kept to the batch's
+-- commit, is what the scrub waits for once a wallet is closed: whoever looked before is then done, and
+-- whoever looks later sees it closed.
 create function ledger.refuse_closed(p_identities text[]) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  v_closed text[] := array(select identity from ledger.closed_wallet where identity = any (p_identities));
+  v_closed text[];
 begin
+  if cardinality(p_identities) = 0 then return; end if;
+  perform pg_advisory_xact_lock_shared(hashtextextended('governance.closed_wallet', 0));
+  v_closed := array(select identity from ledger.closed_wallet where identity = any (p_identities));
   if cardinality(v_closed) > 0 then
     raise exception 'the rows name closed wallets' using errcode = 'GV002', detail = to_json(v_closed)::text;
   end if;
 end $$;
 grant execute on function ledger.refuse_closed to governance_writer;
 
+-- Closings of accounts that were recorded while scrub_on_account_close was on: what the scrub has to do.
+create table ledger.closing (
+  record_id text collate "C" primary key,
+  identity text collate "C" not null,
+  wallet text collate "C" not null,
+  closed_at timestamptz not null,
+  asked_by text collate "C" not null
+);
+create index closing_identity on ledger.closing (identity);
+select maintenance.make_append_only('ledger.closing');
+grant select, insert on ledger.closing to governance_writer;
+
 -- One row for each recorded action. accepted_at is the service's clock; xid is the top-level
 -- transaction, ord the row's place in its batch: (epoch, xid, ord) is commit order. mentions: the
 -- wallets, as 40 lower case hexadecimal digits, that its texts name beside its own, for the scrub to
--- find; null where there are none.
+-- find; null where there are none. Of key tables, which have no wallet of their own: all that the key names.
 create table ledger.user_action (
   accepted_at timestamptz not null,
   xid xid8 not null default pg_current_xact_id(),
@@ -136,16 +154,28 @@ begin
 end $$;
 grant execute on function ledger.move_bookmarks to governance_writer;
 
+-- The key under which an event is on record: its former one until the scrub has rewritten it. STABLE, so
+-- that it looks with its caller's snapshot.
+create function ledger.standing_key(p_event_id text, p_former_event_id text) returns text
+language sql stable as $$
+  select coalesce((select event_id from ledger.event_key where event_id = p_former_event_id), p_event_id)
+$$;
+grant execute on function ledger.standing_key to governance_writer;
+
 -- Records a batch in one transaction and answers for the actions that are not simply recorded: their
 -- index in the batch, whether the content was the same, and the first record.
 -- Two statements, because a single one cannot tell a duplicate from a conflict while the winner of a
 -- race is still uncommitted: the second one has a fresh snapshot. Keys are claimed in sorted order so
 -- that two batches cannot wait for each other in a circle.
+-- p_former_event_id: what an event id was before a closed wallet in it was replaced; null for nearly all.
+-- Until the scrub has rewritten that key, it still says that the event is on record.
+-- p_closing: the records of the batch that close an account which is to be scrubbed.
 create function ledger.append(
   p_event_id text[], p_content_hash bytea[], p_record_id text[], p_accepted_at timestamptz[],
   p_retained_until date[], p_wallet text[], p_session_id text[], p_action_type text[],
   p_recorded_by text[], p_trace_id text[], p_params_json text[], p_inexact_json text[],
-  p_occurred_at_ns bigint[], p_session_seq bigint[], p_mentions text[], p_identities text[],
+  p_occurred_at_ns bigint[], p_session_seq bigint[], p_mentions text[], p_key_mentions text[],
+  p_former_event_id text[], p_closing text[], p_closing_identity text[], p_identities text[],
   p_producer_subject text[], p_producer_stream text[], p_producer_offset bigint[], p_producer_follows bigint[]
 ) returns table (index int, same_content boolean, first_record_id text, first_accepted_at timestamptz)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -159,15 +189,17 @@ begin
     select * from unnest(
       p_event_id, p_content_hash, p_record_id, p_accepted_at, p_retained_until, p_wallet, p_session_id,
       p_action_type, p_recorded_by, p_trace_id, p_params_json, p_inexact_json, p_occurred_at_ns, p_session_seq,
-      p_mentions
+      p_mentions, p_key_mentions, p_former_event_id
     ) with ordinality as i (
-      event_id, content_hash, record_id, accepted_at, retained_until, wallet, session_id,
-      action_type, recorded_by, trace_id, params_json, inexact_json, occurred_at_ns, session_seq, mentions, nth)
+      event_id, content_hash, record_id, accepted_at, retained_until, wallet, session_id, action_type, recorded_by,
+      trace_id, params_json, inexact_json, occurred_at_ns, session_seq, mentions, key_mentions, former_event_id, nth)
   ), claimed as (
     insert into ledger.event_key (event_id, record_id, accepted_at, epoch, ord, content_hash, mentions)
     select distinct on (event_id collate "C") event_id, record_id, accepted_at, v_epoch, nth - 1, content_hash,
-      mentions::text[]
-    from input order by event_id collate "C", nth
+      key_mentions::text[]
+    from input
+    where former_event_id is null or not exists (select from ledger.event_key k where k.event_id = former_event_id)
+    order by event_id collate "C", nth
     on conflict do nothing
     returning record_id
   )
@@ -179,6 +211,15 @@ begin
   from input where record_id in (select record_id from claimed);
   get diagnostics v_recorded = row_count;
 
+  if cardinality(p_closing) > 0 then
+    insert into ledger.closing (record_id, identity, wallet, closed_at, asked_by)
+    select i.record_id, c.identity, i.wallet, i.accepted_at, i.recorded_by
+    from unnest(p_closing, p_closing_identity) as c (record_id, identity)
+    join unnest(p_record_id, p_event_id, p_wallet, p_accepted_at, p_recorded_by)
+      as i (record_id, event_id, wallet, accepted_at, recorded_by) on i.record_id = c.record_id
+    join ledger.event_key k on k.event_id = i.event_id and k.record_id = i.record_id;
+  end if;
+
   perform ledger.move_bookmarks('a', p_producer_subject, p_producer_stream, p_producer_offset, p_producer_follows);
 
   if v_recorded < cardinality(p_event_id) then
@@ -188,22 +229,30 @@ begin
     select i.event_id, i.content_hash, k.record_id, i.accepted_at, v_epoch, i.nth - 1, i.retained_until,
       i.session_seq, i.occurred_at_ns, i.wallet, i.session_id, i.action_type, i.recorded_by, i.trace_id,
       i.params_json, i.inexact_json, i.mentions::text[]
-    from unnest(
-      p_event_id, p_content_hash, p_accepted_at, p_retained_until, p_wallet, p_session_id, p_action_type,
-      p_recorded_by, p_trace_id, p_params_json, p_inexact_json, p_occurred_at_ns, p_session_seq, p_mentions
-    ) with ordinality as i (
-      event_id, content_hash, accepted_at, retained_until, wallet, session_id, action_type, recorded_by, trace_id,
-      params_json, inexact_json, occurred_at_ns, session_seq, mentions, nth)
-    join ledger.event_key k on k.event_id = i.event_id
+    from (
+      select *, case when former_event_id is null then event_id
+          else ledger.standing_key(event_id, former_event_id) end as key_id from unnest(
+        p_event_id, p_content_hash, p_accepted_at, p_retained_until, p_wallet, p_session_id, p_action_type,
+        p_recorded_by, p_trace_id, p_params_json, p_inexact_json, p_occurred_at_ns, p_session_seq, p_mentions,
+        p_former_event_id
+      ) with ordinality as i (
+        event_id, content_hash, accepted_at, retained_until, wallet, session_id, action_type, recorded_by, trace_id,
+        params_json, inexact_json, occurred_at_ns, session_seq, mentions, former_event_id, nth)
+    ) as i
+    join ledger.event_key k on k.event_id = i.key_id
     where k.content_hash <> i.content_hash
     order by i.event_id collate "C", i.content_hash
     on conflict do nothing;
 
     return query
       select (i.nth - 1)::int, k.content_hash = i.content_hash, k.record_id, k.accepted_at
-      from unnest(p_event_id, p_content_hash, p_record_id)
-        with ordinality as i (event_id, content_hash, record_id, nth)
-      join ledger.event_key k on k.event_id = i.event_id
+      from (
+        select *, case when former_event_id is null then event_id
+          else ledger.standing_key(event_id, former_event_id) end as key_id
+        from unnest(p_event_id, p_content_hash, p_record_id, p_former_event_id)
+          with ordinality as i (event_id, content_hash, record_id, former_event_id, nth)
+      ) as i
+      join ledger.event_key k on k.event_id = i.key_id
       where k.record_id <> i.record_id;
   end if;
 end $$;

@@ -15,7 +15,8 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('governance.partitions', 0));
   foreach v_parent in array array[
     'ledger.user_action'::regclass, 'ledger.fill_report'::regclass, 'ledger.fill_link'::regclass,
-    'ledger.session_gap'::regclass, 'auditor.parameter_change'::regclass, 'access.read_log'::regclass
+    'ledger.session_gap'::regclass, 'auditor.parameter_change'::regclass, 'auditor.ticket_recheck'::regclass,
+    'auditor.confirmation'::regclass, 'auditor.config_drift'::regclass, 'access.read_log'::regclass
   ] loop
     select n.nspname, c.relname || to_char(v_from, '_YYYY_MM') into v_schema, v_name
       from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = v_parent;

@@ -19,6 +19,15 @@ language sql stable as $$
   union all
   select 'c'::"char", xid, ord, accepted_at from auditor.parameter_change
     where epoch = p_epoch and xid >= p_from and xid < p_below
+  union all
+  select 't'::"char", xid, ord, checked_at from auditor.ticket_recheck
+    where epoch = p_epoch and xid >= p_from and xid < p_below
+  union all
+  select 'w'::"char", xid, ord, confirmed_at from auditor.confirmation
+    where epoch = p_epoch and xid >= p_from and xid < p_below
+  union all
+  select 'd'::"char", xid, ord, accepted_at from auditor.config_drift
+    where epoch = p_epoch and xid >= p_from and xid < p_below
 $$;
 
 -- Gives positions to committed records, in commit order. Whoever is below the snapshot's xmin is

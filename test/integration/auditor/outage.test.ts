@@ -65,7 +65,11 @@ describe.each<[string, () => void]>([
         diff: [{ oldJson: "true", newJson: "false" }],
         report: { eventType: "AUDIT_TICKET_REQUIRED" },
       });
-      expect(allowed.answer).toMatchObject({ allowed: true, durability: Durability.NOT_RECORDED });
+      expect(allowed.answer).toMatchObject({
+        allowed: true,
+        durability: Durability.NOT_RECORDED,
+        userMessage: "This configuration change may go ahead, but it is not in the audit log yet.",
+      });
       expect(Math.max(rejected.tookMs, allowed.tookMs)).toBeLessThan(500);
     }
   });

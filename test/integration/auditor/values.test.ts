@@ -123,6 +123,7 @@ test("doubles beyond 2^53 are marked in the answer, the list and the export", as
 });
 
 test("an absent environment is recorded as absent, and every other field as it was sent", async () => {
+  clock.set("2026-05-09T10:00:00Z");
   await configStore.checkWrite(write("plain"));
   const full = write("päram/name-#1 😀", {
     environment: "production",

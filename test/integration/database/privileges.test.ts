@@ -15,6 +15,7 @@ beforeAll(async () => {
   const bot = await ledgerAs(service, "bot");
   await bot.recordUserAction(action("evt"));
   await refusalOf(bot.recordUserAction(action("evt", { wallet: otherWallet })));
+  await bot.recordUserAction(action("evt_2", { sessionId: "with a gap", sessionSeq: 2n }));
   await (await auditorAs(service, "config-store")).checkWrite(write("p", { writeId: "w" }));
   await (await ledgerAs(service, "compliance")).listUserActions({});
 });
@@ -72,6 +73,8 @@ test("there are records in every table that the following tests try to rewrite",
     "governance.migration",
     "ledger.conflict",
     "ledger.event_key",
+    "ledger.session_gap",
+    "ledger.session_seen",
     "ledger.user_action",
     "log.entry",
     "log.state",

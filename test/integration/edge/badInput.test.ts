@@ -1,5 +1,6 @@
 import { create, type DescField, type DescMethod, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AccessLogService } from "../../../gen/ts/polytraders/governance/v1/access_log_service_pb.ts";
 import { BotConfigService } from "../../../gen/ts/polytraders/governance/v1/bot_config_service_pb.ts";
 import { ParameterChangeAuditorService } from "../../../gen/ts/polytraders/governance/v1/parameter_change_auditor_service_pb.ts";
 import { UserActivityLedgerService } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
@@ -34,6 +35,8 @@ type Request = {
 };
 
 const { recordUserAction, listUserActions, exportUserActions } = UserActivityLedgerService.method;
+const { listSessionActivity, listSessionGaps, listEventConflicts } = UserActivityLedgerService.method;
+const { listAccessLog, exportAccessLog } = AccessLogService.method;
 const { checkWrite, listParameterChanges, exportParameterChanges } = ParameterChangeAuditorService.method;
 
 const kilobyte = 1024;
@@ -60,6 +63,14 @@ const changeFilters = {
   to_time: time,
 };
 
+const callFilters = {
+  subject: text({ max: 1024 }),
+  method: oneOf(["UserActivityLedgerService/ListUserActions"]),
+  outcome: text({ max: 64 }),
+  from_time: time,
+  to_time: time,
+};
+
 const requests: readonly Request[] = [
   {
     method: recordUserAction,
@@ -78,6 +89,36 @@ const requests: readonly Request[] = [
     role: "compliance",
     rest: () => ({}),
     fields: { resume_token: token, ...actionFilters },
+  },
+  {
+    method: listSessionActivity,
+    role: "compliance",
+    rest: () => ({ sessionId: "session" }),
+    fields: { session_id: text({ max: 128, required: true }), page_size: pageSize, page_token: token },
+  },
+  {
+    method: listSessionGaps,
+    role: "compliance",
+    rest: () => ({}),
+    fields: { page_size: pageSize, page_token: token, session_id: id },
+  },
+  {
+    method: listEventConflicts,
+    role: "compliance",
+    rest: () => ({}),
+    fields: { page_size: pageSize, page_token: token, event_id: id, from_time: time, to_time: time },
+  },
+  {
+    method: listAccessLog,
+    role: "compliance",
+    rest: () => ({}),
+    fields: { page_size: pageSize, page_token: token, ...callFilters },
+  },
+  {
+    method: exportAccessLog,
+    role: "compliance",
+    rest: () => ({}),
+    fields: { resume_token: token, ...callFilters },
   },
   {
     method: checkWrite,
@@ -124,7 +165,31 @@ const requests: readonly Request[] = [
     rest: () => ({ botId: "gov.useractivityledger" }),
     fields: { bot_id: oneOf(["gov.useractivityledger", "gov.parameterchangeauditor"]) },
   },
+  {
+    method: BotConfigService.method.updateBotConfig,
+    role: "operator",
+    rest: () => ({
+      botId: "gov.useractivityledger",
+      paramName: "mode",
+      value: stringValue("shadow_only"),
+      editorId: "alice",
+    }),
+    fields: {
+      bot_id: oneOf(["gov.useractivityledger", "gov.parameterchangeauditor"]),
+      param_name: oneOf(["mode"]),
+      value: {
+        ...anyValue({ max: 4 * kilobyte }),
+        good: { "one that the parameter may have": { value: stringValue("enforce") } },
+      },
+      editor_id: text({ max: 256, required: true }),
+      ticket_ref: text({ max: 256 }),
+    },
+  },
 ];
+
+function stringValue(value: string) {
+  return { kind: { case: "stringValue", value } };
+}
 
 let service: TestService;
 let client: ReturnType<typeof grpcClient>;
@@ -132,7 +197,8 @@ const tokens = new Map<Role, string>();
 beforeAll(async () => {
   service = await startTestService();
   client = grpcClient(service.grpcPort);
-  for (const role of ["bot", "compliance"] as const) tokens.set(role, await service.token({ roles: [role] }));
+  for (const role of ["bot", "compliance", "operator"] as const)
+    tokens.set(role, await service.token({ roles: [role] }));
 });
 afterAll(async () => {
   client.close();

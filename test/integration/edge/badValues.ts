@@ -20,7 +20,9 @@ export function bytesWith(
   value: Value,
 ): Uint8Array {
   if ("value" in value) return toBinary(desc, create(desc, { ...rest, [field.localName]: value.value }));
-  const writer = new BinaryWriter().raw(toBinary(desc, create(desc, rest)));
+  // A message that is sent twice is merged, so the good one must not be there as well.
+  const others = Object.fromEntries(Object.entries(rest).filter(([name]) => name !== field.localName));
+  const writer = new BinaryWriter().raw(toBinary(desc, create(desc, others)));
   return writer.tag(field.number, WireType.LengthDelimited).bytes(value.bytes).finish();
 }
 

@@ -109,14 +109,14 @@ test("without its database the service is alive and not ready, and ready again w
   await expect.poll(() => page("/readyz")).toEqual([200, "ready\n"]);
 });
 
-test("with a database that does not answer the service is not ready within a second and a bit", async () => {
+test("with a database that does not answer the service is soon not ready", async () => {
   proxy.freeze();
   const started = performance.now();
   expect(await Promise.all([page("/readyz"), page("/readyz")])).toEqual([
     [503, "not ready\n"],
     [503, "not ready\n"],
   ]);
-  expect(performance.now() - started).toBeLessThan(1500);
+  expect(performance.now() - started).toBeLessThan(3000);
   proxy.thaw();
   await expect.poll(() => page("/readyz"), { timeout: 5000 }).toEqual([200, "ready\n"]);
 });

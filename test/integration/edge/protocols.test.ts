@@ -1,5 +1,8 @@
+import { fromJson, type JsonValue } from "@bufbuild/protobuf";
+import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AccessLogService } from "../../../gen/ts/polytraders/governance/v1/access_log_service_pb.ts";
 import { BotConfigService } from "../../../gen/ts/polytraders/governance/v1/bot_config_service_pb.ts";
 import { ParameterChangeAuditorService } from "../../../gen/ts/polytraders/governance/v1/parameter_change_auditor_service_pb.ts";
 import { ReportService } from "../../../gen/ts/polytraders/governance/v1/report_service_pb.ts";
@@ -22,12 +25,15 @@ type Clients = {
   readonly auditor: Client<typeof ParameterChangeAuditorService>;
   readonly reports: Client<typeof ReportService>;
   readonly config: Client<typeof BotConfigService>;
+  readonly accessLog: Client<typeof AccessLogService>;
 };
 
 type Call = {
   readonly name: string;
   readonly role: Role | undefined;
-  /** `own` is a word of this protocol's own, so that the calls do not meet in the database. */
+  /** What was recorded before, by a bot. */
+  readonly given?: (clients: Clients, own: string) => Promise<unknown>;
+  /** `own` is a word of this call's and protocol's own, so that the calls do not meet in the database. */
   readonly call: (clients: Clients, own: string) => Promise<unknown>;
   /** What a refusal has to say; undefined when the call has to be answered. */
   readonly refused?: { readonly code: string; readonly reason: string; readonly field?: string };
@@ -59,7 +65,19 @@ function write(own: string, more: object = {}) {
   };
 }
 
-/** In this order: later calls read what earlier ones recorded. */
+function parameter(paramName: string, value: JsonValue) {
+  return {
+    botId: "gov.useractivityledger",
+    paramName,
+    value: fromJson(ValueSchema, value),
+    editorId: "alice@polytraders",
+    ticketRef: "CHG-4522",
+  };
+}
+
+const recorded: Call["given"] = ({ ledger }, own) => ledger.recordUserAction(action(own));
+const checked: Call["given"] = ({ auditor }, own) => auditor.checkWrite(write(own));
+
 const calls: readonly Call[] = [
   {
     name: "an action is recorded",
@@ -69,11 +87,13 @@ const calls: readonly Call[] = [
   {
     name: "the same action is a duplicate",
     role: "bot",
+    given: recorded,
     call: ({ ledger }, own) => ledger.recordUserAction(action(own)),
   },
   {
     name: "another action under its id is a conflict",
     role: "bot",
+    given: recorded,
     call: ({ ledger }, own) => ledger.recordUserAction(action(own, { actionType: "HALT" })),
     refused: { code: "AlreadyExists", reason: "EVENT_ID_CONFLICT" },
   },
@@ -86,6 +106,7 @@ const calls: readonly Call[] = [
   {
     name: "actions are listed",
     role: "compliance",
+    given: recorded,
     call: ({ ledger }, own) => ledger.listUserActions({ sessionId: `${own}-session` }),
   },
   {
@@ -97,6 +118,7 @@ const calls: readonly Call[] = [
   {
     name: "actions are exported",
     role: "compliance",
+    given: recorded,
     call: ({ ledger }, own) => collected(ledger.exportUserActions({ sessionId: `${own}-session` })),
   },
   {
@@ -104,6 +126,50 @@ const calls: readonly Call[] = [
     role: "compliance",
     call: ({ ledger }) => collected(ledger.exportUserActions({ resumeToken: "nowhere" })),
     refused: { code: "InvalidArgument", reason: "INVALID_FIELD", field: "resume_token" },
+  },
+  {
+    name: "a session is told",
+    role: "compliance",
+    given: ({ ledger }, own) => ledger.recordUserAction(action(own)),
+    call: ({ ledger }, own) => ledger.listSessionActivity({ sessionId: `${own}-session` }),
+  },
+  {
+    name: "a session without a name is refused",
+    role: "compliance",
+    call: ({ ledger }) => ledger.listSessionActivity({}),
+    refused: { code: "InvalidArgument", reason: "INVALID_FIELD", field: "session_id" },
+  },
+  {
+    name: "gaps are listed for an operator",
+    role: "operator",
+    given: ({ ledger }, own) => ledger.recordUserAction(action(own)),
+    call: ({ ledger }, own) => ledger.listSessionGaps({ sessionId: `${own}-session` }),
+  },
+  {
+    name: "refused events are listed",
+    role: "compliance",
+    given: async ({ ledger }, own) => {
+      await ledger.recordUserAction(action(own));
+      await outcomeOf(() => ledger.recordUserAction(action(own, { actionType: "HALT" })));
+    },
+    call: ({ ledger }, own) => ledger.listEventConflicts({ eventId: `${own}-event` }),
+  },
+  {
+    name: "the access log is listed",
+    role: "compliance",
+    call: ({ accessLog }) =>
+      accessLog.listAccessLog({ method: "UserActivityLedgerService/ListEventConflicts", pageSize: 1 }),
+  },
+  {
+    name: "the access log is exported",
+    role: "compliance",
+    call: ({ accessLog }, own) => collected(accessLog.exportAccessLog({ subject: own })),
+  },
+  {
+    name: "the access log of a method that is never in it is refused",
+    role: "compliance",
+    call: ({ accessLog }) => collected(accessLog.exportAccessLog({ method: "RecordUserAction" })),
+    refused: { code: "InvalidArgument", reason: "INVALID_FIELD", field: "method" },
   },
   {
     name: "a write with its ticket is allowed",
@@ -125,11 +191,13 @@ const calls: readonly Call[] = [
   {
     name: "changes are listed",
     role: "operator",
+    given: checked,
     call: ({ auditor }, own) => auditor.listParameterChanges({ botSlug: `risk.${own}` }),
   },
   {
     name: "changes are exported",
     role: "compliance",
+    given: checked,
     call: ({ auditor }, own) => collected(auditor.exportParameterChanges({ botSlug: `risk.${own}` })),
   },
   {
@@ -144,10 +212,15 @@ const calls: readonly Call[] = [
     refused: { code: "InvalidArgument", reason: "INVALID_FIELD", field: "bot_id" },
   },
   {
-    name: "a unary call of a later version is not served",
+    name: "a parameter of the service is changed",
     role: "operator",
-    call: ({ config }) => config.updateBotConfig({ botId: "gov.useractivityledger" }),
-    refused: { code: "Unimplemented", reason: "NOT_SERVED" },
+    call: ({ config }) => config.updateBotConfig(parameter("publish_to_user", true)),
+  },
+  {
+    name: "a parameter of the service below its floor is refused",
+    role: "operator",
+    call: ({ config }) => config.updateBotConfig(parameter("retain_days", 30)),
+    refused: { code: "InvalidArgument", reason: "RETENTION_BELOW_REGULATORY_MINIMUM", field: "value" },
   },
   {
     name: "a stream of a later version is not served",
@@ -188,7 +261,13 @@ async function clientsOf(protocol: Protocol, role: Role | undefined): Promise<Cl
     auditor: service.client(ParameterChangeAuditorService, token, protocol),
     reports: service.client(ReportService, token, protocol),
     config: service.client(BotConfigService, token, protocol),
+    accessLog: service.client(AccessLogService, token, protocol),
   };
+}
+
+/** A word of a call's own: the initials of its name and its length. */
+function wordOf(name: string): string {
+  return `${name.replaceAll(/(\w)\w*\W*/g, "$1").toLowerCase()}${name.length}`;
 }
 
 /** The outcome without what differs from call to call: ids, times, positions, tokens and hashes. */
@@ -218,10 +297,11 @@ function comparable(outcome: Outcome, own: string): string {
 }
 
 describe("over gRPC, Connect, gRPC-Web and JSON alike", () => {
-  test.each(calls)("$name", async ({ name, role, call, refused }) => {
+  test.each(calls)("$name", async ({ name, role, given, call, refused }) => {
     const seen = new Map<Protocol, string>();
     for (const protocol of protocols) {
-      const own = `over${protocol.replace("-", "")}`;
+      const own = `over${protocol.replace("-", "")}${wordOf(name)}`;
+      await given?.(await clientsOf(protocol, "bot"), own);
       const clients = await clientsOf(protocol, role);
       const outcome = await outcomeOf(() => call(clients, own));
       if (refused === undefined) expect(outcome, `${name} over ${protocol}`).toHaveProperty("answer");

@@ -32,7 +32,7 @@ test("over HTTP, what was taken is answered, and what comes behind it on the sam
   const closed = new Promise<void>((resolve) => socket.on("close", () => resolve()));
   const busy = await makeBusy(service);
   socket.write(request("taken"));
-  await sleep(50);
+  await busy.waitedFor();
   const started = performance.now();
   const stopped = service[Symbol.asyncDispose]();
   await sleep(50);
@@ -58,7 +58,7 @@ test("over gRPC, what was taken is answered", async () => {
     sessionId: "s",
     actionType: "HALT",
   });
-  await sleep(50);
+  await busy.waitedFor();
   const stopped = service[Symbol.asyncDispose]();
   await sleep(50);
   await busy[Symbol.asyncDispose]();

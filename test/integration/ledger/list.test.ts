@@ -58,6 +58,7 @@ test("a list right after a record begins with it, every time", async () => {
 });
 
 test("an entry for compliance has the whole report, placed in the log", async () => {
+  clock.set("2026-05-09T10:00:00Z");
   await bot.recordUserAction(
     action("whole", { paramsJson: '{"n":1.10}', traceId: "trc_whole", sessionSeq: 3n }),
   );
@@ -232,6 +233,10 @@ describe("filters", () => {
 });
 
 describe("page tokens", () => {
+  beforeAll(async () => {
+    for (let i = 1; i <= 5; i++) await bot.recordUserAction(action(`token_${i}`, { sessionId: "tokens" }));
+  });
+
   async function token(filters: Filters): Promise<string> {
     const { nextPageToken } = await compliance.listUserActions({ ...filters, pageSize: 1 });
     expect(nextPageToken).not.toBe("");
@@ -241,21 +246,21 @@ describe("page tokens", () => {
   const refused = { code: "InvalidArgument", reason: "INVALID_FIELD", field: "page_token" };
 
   test("of other filters are refused, and another page size is no other filter", async () => {
-    const pageToken = await token({ sessionId: "paged" });
+    const pageToken = await token({ sessionId: "tokens" });
     for (const filters of [
       {},
       { sessionId: "fresh" },
-      { sessionId: "paged", wallet },
-      { traceId: "paged" },
+      { sessionId: "tokens", wallet },
+      { traceId: "tokens" },
     ]) {
       expect(await refusalOf(compliance.listUserActions({ ...filters, pageToken }))).toMatchObject(refused);
     }
-    const page = await compliance.listUserActions({ sessionId: "paged", pageSize: 3, pageToken });
-    expect(idsOf(page)).toEqual(["paged_24", "paged_23", "paged_22"]);
+    const page = await compliance.listUserActions({ sessionId: "tokens", pageSize: 3, pageToken });
+    expect(idsOf(page)).toEqual(["token_4", "token_3", "token_2"]);
   });
 
   test("that were forged, cut or changed in any byte are refused", async () => {
-    const real = Buffer.from(await token({ sessionId: "paged" }), "base64url");
+    const real = Buffer.from(await token({ sessionId: "tokens" }), "base64url");
     const changed = Array.from(real.keys(), (at) => Buffer.from(real.with(at, (real[at] ?? 0) ^ 1)));
     const forgeries = [
       Buffer.from("{}"),
@@ -266,16 +271,17 @@ describe("page tokens", () => {
     ];
     for (const forged of forgeries) {
       const pageToken = forged.toString("base64url");
-      expect(await refusalOf(compliance.listUserActions({ sessionId: "paged", pageToken }))).toMatchObject(
+      expect(await refusalOf(compliance.listUserActions({ sessionId: "tokens", pageToken }))).toMatchObject(
         refused,
       );
     }
   });
 
   test("of an export are none of a list", async () => {
-    const [chunk] = await collect(compliance.exportUserActions({ sessionId: "paged" }));
+    const [chunk] = await collect(compliance.exportUserActions({ sessionId: "tokens" }));
     const pageToken = chunk?.resumeToken ?? "";
-    expect(await refusalOf(compliance.listUserActions({ sessionId: "paged", pageToken }))).toMatchObject(
+    expect(pageToken).not.toBe("");
+    expect(await refusalOf(compliance.listUserActions({ sessionId: "tokens", pageToken }))).toMatchObject(
       refused,
     );
   });

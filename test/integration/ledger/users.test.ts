@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { UserActivityLedgerService } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import { type LedgerClient, ledgerAs } from "../../support/callers.ts";
 import { collect } from "../../support/exportReader.ts";
 import { refusalOf } from "../../support/refusal.ts";
@@ -53,6 +54,61 @@ test("the wallet of a token compares in any case", async () => {
     wallet: walletLowerCase.replace(/[a-f]/g, (c) => c.toUpperCase()),
   });
   expect((await other.listUserActions({})).actions).toHaveLength(4);
+});
+
+test("a wallet is one wallet however its recorders spell it", async () => {
+  const spellings = {
+    checksummed: "0xAbCdEf0000000000000000000000000000000009",
+    lower: "0xabcdef0000000000000000000000000000000009",
+    upper: "0xABCDEF0000000000000000000000000000000009",
+  };
+  for (const [name, spelt] of Object.entries(spellings)) {
+    await bot.recordUserAction(action(`spelt_${name}`, { wallet: spelt }));
+  }
+  for (const claimed of Object.values(spellings)) {
+    const owner = await ledgerAs(service, "user", { subject: "an owner", wallet: claimed });
+    expect((await owner.listUserActions({})).actions).toHaveLength(3);
+  }
+});
+
+test("no other filter of a user reaches beyond their own wallet", async () => {
+  await bot.recordUserAction(
+    action("theirs", { wallet: otherWallet, sessionId: "theirs", traceId: "theirs", actionType: "OVERRIDE" }),
+  );
+  for (const filters of [
+    { sessionId: "theirs" },
+    { traceId: "theirs" },
+    { actionType: "OVERRIDE" },
+    { wallet, sessionId: "theirs" },
+  ]) {
+    expect((await user.listUserActions(filters)).actions).toEqual([]);
+  }
+  expect((await user.listUserActions({ actionType: "HALT" })).actions).toHaveLength(1);
+});
+
+test("who is a user and works in compliance reads all", async () => {
+  const token = await service.token({ roles: ["user", "compliance"], wallet });
+  const both = service.client(UserActivityLedgerService, token);
+  const { actions } = await both.listUserActions({ wallet: otherWallet, actionType: "HALT" });
+  expect(actions.map((entry) => entry.report?.eventId)).toEqual(["other_1"]);
+});
+
+test("every known kind of action has a sentence of its own", async () => {
+  const reader = await ledgerAs(service, "user", { wallet: `0x${"7".repeat(40)}` });
+  const kinds = {
+    STRATEGY_START: "You started a strategy.",
+    STRATEGY_STOP: "You stopped a strategy.",
+    PARAMETER_CHANGE: "You changed a setting of a strategy.",
+    HALT: "You halted trading.",
+    OVERRIDE: "You overrode an automatic decision.",
+    KILL_SWITCH: "You used the kill switch.",
+    ACCOUNT_CLOSE: "You closed your account.",
+  };
+  for (const [actionType, summary] of Object.entries(kinds)) {
+    await bot.recordUserAction(action(`kind_${actionType}`, { wallet: `0x${"7".repeat(40)}`, actionType }));
+    const { actions } = await reader.listUserActions({ pageSize: 1 });
+    expect(actions[0]).toMatchObject({ actionType, summary });
+  }
 });
 
 test("users' pages go on as everybody's do", async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { RecordOutcome } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import { ledgerAs, postJson } from "../../support/callers.ts";
 import { microsOf, stoppedClock } from "../../support/clock.ts";
@@ -36,12 +36,14 @@ const printed = {
 /** What JSON answers print although it says nothing here, so that false and zero are never absent. */
 const notApplying = { inexact: [], session_seq: "0", fill_ids: [], fill_id: "", epoch: "0", position: "0" };
 
+// The printed event is recorded once, so each test has a service, and a database, of its own.
 const clock = stoppedClock("2026-05-09T10:00:00Z");
 let service: TestService;
-beforeAll(async () => {
+beforeEach(async () => {
+  clock.set("2026-05-09T10:00:00Z");
   service = await startTestService({ clock });
 });
-afterAll(() => service[Symbol.asyncDispose]());
+afterEach(() => service[Symbol.asyncDispose]());
 
 test("the payload of §11, posted as it is printed, is answered as §13 prints", async () => {
   const answer = await postJson(service, "bot", "UserActivityLedgerService/RecordUserAction", payload);
@@ -105,6 +107,7 @@ test("the parameters that §13 prints come back as they were sent, to the digit"
 });
 
 test("the exported line has the words and values that §13 prints", async () => {
+  await postJson(service, "bot", "UserActivityLedgerService/RecordUserAction", payload);
   const compliance = await ledgerAs(service, "compliance");
   const { lines } = await readExport(compliance.exportUserActions({ traceId: "trc_01HX9Z" }));
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({

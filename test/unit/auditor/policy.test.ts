@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createPolicy, decide, type PolicySettings } from "../../../src/auditor/policy.ts";
+import {
+  createPolicy,
+  type Decision,
+  decide,
+  hasTicketRef,
+  type PolicySettings,
+  type Ticket,
+} from "../../../src/auditor/policy.ts";
 import { nameKey, type Tier, tiers } from "../../../src/auditor/tiers.ts";
 import { scanJson } from "../../../src/exact/json.ts";
 
@@ -10,13 +17,12 @@ function canonical(text: string): { canonical: string } {
   return scanned.value;
 }
 
-function write(more: { name?: string; ticketRef?: string | null; newJson?: string | undefined } = {}) {
+function write(more: { name?: string; newJson?: string | undefined } = {}) {
   const [botSlug = "", ...rest] = (more.name ?? "strategy.sports.edge").split(/\.(?=[^.]*$)/);
   return {
     botKey: nameKey(botSlug),
     paramKey: nameKey(rest.join(".")),
     newValue: more.newJson === undefined ? null : canonical(more.newJson),
-    ticketRef: more.ticketRef ?? null,
   };
 }
 
@@ -27,42 +33,74 @@ const enforce: PolicySettings = {
   stopping: [],
 };
 
+const none: Ticket = { kind: "absent" };
+const positionCap = write({ name: "risk.liquidityguard.max_position_pusd" });
+const killSwitch = write({ name: "risk.killswitch.armed" });
+
 test("a P1 change without a ticket reference is rejected (spec 002 §26)", () => {
-  expect(decide(write({ name: "risk.liquidityguard.max_position_pusd" }), createPolicy(enforce))).toEqual({
+  const policy = createPolicy(enforce);
+  expect(decide(positionCap, policy, none)).toEqual({
     verdict: "REJECT",
     allowed: false,
     reasonCode: "AUDIT_TICKET_REQUIRED",
     tier: "P1",
     ticketStatus: "ABSENT",
+    policyVersion: policy.version,
   });
 });
 
-test("the same change with a ticket is allowed", () => {
-  const withTicket = write({ name: "risk.liquidityguard.max_position_pusd", ticketRef: "PTRD-1042" });
-  expect(decide(withTicket, createPolicy(enforce))).toEqual({
+test.each<[Ticket, Partial<Decision>]>([
+  [{ kind: "unchecked" }, { allowed: true, reasonCode: "PARAM_CHANGED", ticketStatus: "PRESENT" }],
+  [{ kind: "valid" }, { allowed: true, reasonCode: "PARAM_CHANGED", ticketStatus: "VALID" }],
+  [{ kind: "unverified" }, { allowed: true, reasonCode: "PARAM_CHANGED", ticketStatus: "UNVERIFIED" }],
+  [
+    { kind: "invalid", why: "closed" },
+    { allowed: false, reasonCode: "AUDIT_TICKET_INVALID", ticketStatus: "INVALID" },
+  ],
+])("the same change with a ticket that is %j (R7)", (ticket, said) => {
+  expect(decide(positionCap, createPolicy(enforce), ticket)).toMatchObject({ ...said, tier: "P1" });
+});
+
+test("a tier may be closed while the ticket system is down, and only that tier (R7)", () => {
+  const policy = createPolicy({ ...enforce, onTicketSystemDown: { P0: "reject", P1: "allow" } });
+  expect(decide(killSwitch, policy, { kind: "unverified" })).toMatchObject({
+    verdict: "REJECT",
+    allowed: false,
+    reasonCode: "AUDIT_TICKET_REQUIRED",
+    ticketStatus: "UNVERIFIED",
+  });
+  expect(decide(positionCap, policy, { kind: "unverified" })).toMatchObject({
     verdict: "ALLOW",
     allowed: true,
+  });
+});
+
+test("an invalid ticket that is not needed is recorded and rejects nothing", () => {
+  const invalid: Ticket = { kind: "invalid", why: "not_found" };
+  expect(decide(write(), createPolicy(enforce), invalid)).toMatchObject({
+    allowed: true,
     reasonCode: "PARAM_CHANGED",
-    tier: "P1",
-    ticketStatus: "PRESENT",
+    tier: "P2",
+    ticketStatus: "INVALID",
   });
 });
 
 test("shadow_only says the same and lets it through (R5)", () => {
   const shadow = createPolicy({ ...enforce, mode: "shadow_only" });
-  expect(decide(write({ name: "risk.killswitch.armed" }), shadow)).toEqual({
+  expect(decide(killSwitch, shadow, none)).toEqual({
     verdict: "REJECT",
     allowed: true,
     reasonCode: "AUDIT_TICKET_REQUIRED",
     tier: "P0",
     ticketStatus: "ABSENT",
+    policyVersion: shadow.version,
   });
 });
 
 test("a write towards stopping needs no ticket, and undoing it does (R7)", () => {
   const policy = createPolicy({ ...enforce, stopping: ["risk.killswitch.*=true"] });
   const armed = (newJson: string | undefined) =>
-    decide(write({ name: "risk.killswitch.armed", newJson }), policy);
+    decide(write({ name: "risk.killswitch.armed", newJson }), policy, none);
   expect(armed("true")).toMatchObject({
     allowed: true,
     reasonCode: "PARAM_CHANGED",
@@ -76,14 +114,16 @@ test("a write towards stopping needs no ticket, and undoing it does (R7)", () =>
 test("the value that stops compares as a value, and the pattern as every pattern", () => {
   const policy = createPolicy({ ...enforce, stopping: ['*.max_position_pusd = {"b":0.0,"a":[]}'] });
   const name = "risk.liquidity_guard.Max-Position-PUSD";
-  expect(decide(write({ name, newJson: '{"a":[],"b":0}' }), policy).allowed).toBe(true);
-  expect(decide(write({ name, newJson: '{"a":[],"b":1}' }), policy).allowed).toBe(false);
+  expect(decide(write({ name, newJson: '{"a":[],"b":0}' }), policy, none).allowed).toBe(true);
+  expect(decide(write({ name, newJson: '{"a":[],"b":1}' }), policy, none).allowed).toBe(false);
 });
 
 test("a stopping pattern without a value covers every write to a parameter that can only stop", () => {
   const policy = createPolicy({ ...enforce, stopping: ["risk.killswitch.halt_requests"] });
   for (const newJson of ["1", "null", undefined]) {
-    expect(decide(write({ name: "risk.killswitch.halt_requests", newJson }), policy).allowed).toBe(true);
+    expect(decide(write({ name: "risk.killswitch.halt_requests", newJson }), policy, none).allowed).toBe(
+      true,
+    );
   }
 });
 
@@ -100,8 +140,11 @@ test("the version names the policy: the same for the same rules in any order, an
     version({ tiers: { "risk.*.max_position_pusd": "P2", "risk.killswitch.*": "P0" } }),
     version({ stopping: ["risk.killswitch.*=true"] }),
     version({ stopping: ["risk.killswitch.*=false"] }),
+    version({ onTicketSystemDown: { P0: "reject" } }),
+    version({ onTicketSystemDown: { P1: "reject" } }),
   ];
-  expect(new Set([same, ...others]).size).toBe(7);
+  expect(version({ onTicketSystemDown: { P0: "allow" } })).toBe(same);
+  expect(new Set([same, ...others]).size).toBe(9);
 });
 
 const slug = fc.constantFrom(
@@ -114,19 +157,29 @@ const slug = fc.constantFrom(
 const param = fc.constantFrom("armed", "max_position_pusd", "edge", "halt");
 const patterns = fc.constantFrom("*", "risk.*", "*.armed", "risk.killswitch.*", "strategy.x.edge", "gov.*");
 const newJson = fc.constantFrom("true", "false", "0", undefined);
-const anyWrite = fc
-  .record({ slug, param, newJson, ticketRef: fc.constantFrom(null, "PTRD-1") })
-  .map((given) => ({
-    ...write({ newJson: given.newJson, ticketRef: given.ticketRef }),
-    botKey: nameKey(given.slug),
-    paramKey: nameKey(given.param),
-  }));
+const anyWrite = fc.record({ slug, param, newJson }).map((given) => ({
+  ...write({ newJson: given.newJson }),
+  botKey: nameKey(given.slug),
+  paramKey: nameKey(given.param),
+}));
+const anyTicket = fc.constantFrom<Ticket>(
+  none,
+  { kind: "unchecked" },
+  { kind: "valid" },
+  { kind: "invalid", why: "closed" },
+  { kind: "invalid", why: "other_parameter" },
+  { kind: "unverified" },
+);
 const settings = fc.record({
   requireTicketFor: fc.subarray<Tier>([...tiers]),
   tiers: fc.dictionary(patterns, fc.constantFrom<Tier>(...tiers)),
   stopping: fc.array(
     fc.tuple(patterns, fc.constantFrom("", "=true", "=0")).map((parts) => parts.join("")),
     { maxLength: 2 },
+  ),
+  onTicketSystemDown: fc.dictionary(
+    fc.constantFrom<Tier>(...tiers),
+    fc.constantFrom<"allow" | "reject">("allow", "reject"),
   ),
 });
 
@@ -140,19 +193,23 @@ function isTowardsStopping(stopping: readonly string[], given: ReturnType<typeof
   });
 }
 
-test("in enforce a tier of require_ticket_for never passes without a ticket, unless it is towards stopping", () => {
+test("in enforce a tier of require_ticket_for never passes without a good ticket, unless it is towards stopping", () => {
   fc.assert(
-    fc.property(settings, anyWrite, (given, asked) => {
-      const decision = decide(asked, createPolicy({ ...given, mode: "enforce" }));
+    fc.property(settings, anyWrite, anyTicket, (given, asked, ticket) => {
+      const decision = decide(asked, createPolicy({ ...given, mode: "enforce" }), ticket);
       const needs =
         given.requireTicketFor.includes(decision.tier) && !isTowardsStopping(given.stopping, asked);
-      const rejected = needs && asked.ticketRef === null;
+      const isClosedWhileDown = given.onTicketSystemDown[decision.tier] === "reject";
+      const rejected =
+        needs &&
+        (ticket.kind === "absent" ||
+          ticket.kind === "invalid" ||
+          (ticket.kind === "unverified" && isClosedWhileDown));
       expect(decision.allowed).toBe(!rejected);
       expect(decision.verdict).toBe(rejected ? "REJECT" : "ALLOW");
-      expect(decision.reasonCode).toBe(rejected ? "AUDIT_TICKET_REQUIRED" : "PARAM_CHANGED");
-      expect(decision.ticketStatus).toBe(
-        asked.ticketRef !== null ? "PRESENT" : needs ? "ABSENT" : "NOT_REQUIRED",
-      );
+      const code = ticket.kind === "invalid" ? "AUDIT_TICKET_INVALID" : "AUDIT_TICKET_REQUIRED";
+      expect(decision.reasonCode).toBe(rejected ? code : "PARAM_CHANGED");
+      if (ticket.kind === "absent") expect(decision.ticketStatus).toBe(needs ? "ABSENT" : "NOT_REQUIRED");
     }),
     { numRuns: 1000 },
   );
@@ -160,26 +217,59 @@ test("in enforce a tier of require_ticket_for never passes without a ticket, unl
 
 test("shadow_only never disallows, and says otherwise what enforce says", () => {
   fc.assert(
-    fc.property(settings, anyWrite, (given, asked) => {
-      const enforced = decide(asked, createPolicy({ ...given, mode: "enforce" }));
-      const shadowed = decide(asked, createPolicy({ ...given, mode: "shadow_only" }));
-      expect(shadowed).toEqual({ ...enforced, allowed: true });
+    fc.property(settings, anyWrite, anyTicket, (given, asked, ticket) => {
+      const enforced = decide(asked, createPolicy({ ...given, mode: "enforce" }), ticket);
+      const shadow = createPolicy({ ...given, mode: "shadow_only" });
+      const shadowed = decide(asked, shadow, ticket);
+      expect(shadowed).toEqual({ ...enforced, allowed: true, policyVersion: shadow.version });
     }),
     { numRuns: 500 },
   );
 });
 
-test("tiers that need no ticket never do, and a ticket never makes a verdict stricter", () => {
+test("tiers that need no ticket never do, whatever is known of one", () => {
   fc.assert(
-    fc.property(settings, anyWrite, (given, asked) => {
-      const policy = createPolicy({ ...given, mode: "enforce" });
-      const decision = decide({ ...asked, ticketRef: null }, policy);
-      if (!given.requireTicketFor.includes(decision.tier)) expect(decision.allowed).toBe(true);
-      expect(decide({ ...asked, ticketRef: "PTRD-1" }, policy)).toMatchObject({
-        allowed: true,
-        tier: decision.tier,
-      });
+    fc.property(settings, anyWrite, anyTicket, (given, asked, ticket) => {
+      const decision = decide(asked, createPolicy({ ...given, mode: "enforce" }), ticket);
+      if (!given.requireTicketFor.includes(decision.tier))
+        expect(decision).toMatchObject({ allowed: true, verdict: "ALLOW", reasonCode: "PARAM_CHANGED" });
     }),
     { numRuns: 500 },
   );
+});
+
+test("a valid ticket never makes a verdict stricter, and one nobody checked counts as one", () => {
+  fc.assert(
+    fc.property(settings, anyWrite, (given, asked) => {
+      const policy = createPolicy({ ...given, mode: "enforce" });
+      for (const kind of ["valid", "unchecked"] as const)
+        expect(decide(asked, policy, { kind })).toMatchObject({ allowed: true, reasonCode: "PARAM_CHANGED" });
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("a verdict names the policy it was given under, and the same inputs give the same verdict", () => {
+  fc.assert(
+    fc.property(settings, anyWrite, anyTicket, (given, asked, ticket) => {
+      const policy = createPolicy({ ...given, mode: "enforce" });
+      const decision = decide(asked, policy, ticket);
+      expect(decision.policyVersion).toBe(policy.version);
+      expect(
+        decide(structuredClone(asked), createPolicy({ ...given, mode: "enforce" }), { ...ticket }),
+      ).toEqual(decision);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test.each<[string | null, boolean]>([
+  [null, false],
+  ["", false],
+  [" \t\n", false],
+  ["\u00a0", false],
+  ["PTRD-1", true],
+  [" x ", true],
+])("the reference %j is a ticket: %s", (ticketRef, isOne) => {
+  expect(hasTicketRef({ ticketRef })).toBe(isOne);
 });

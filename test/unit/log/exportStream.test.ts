@@ -38,7 +38,8 @@ function exportOf(
   resume?: ExportState,
 ): AsyncGenerator<ExportPart> {
   const head = { epoch: 1, position: 99, horizon: "1000" };
-  return exportStream({ resume, head, page, line: (row) => row.text, tokens, filters: "{}" });
+  const rewrites = { mark: async () => "0", refuseSince: async () => undefined };
+  return exportStream({ resume, head, page, line: (row) => row.text, tokens, filters: "{}", rewrites });
 }
 
 async function collect(parts: AsyncIterable<ExportPart>) {
@@ -152,7 +153,7 @@ test("a page that cannot be read ends the export with its error, without a trail
 
 test("an export of an earlier epoch of the log is not gone on with", async () => {
   const through = { epoch: 0, position: 5, horizon: "7" };
-  const resume = { after: undefined, through, totalCount: 0, chain: "00".repeat(32) };
+  const resume = { after: undefined, through, totalCount: 0, chain: "00".repeat(32), mark: "0" };
   await expect(collect(exportOf(pagesOf([], 1), resume))).rejects.toMatchObject({
     reason: "LOG_EPOCH_CHANGED",
   });

@@ -842,7 +842,7 @@ func (x *CheckWriteResponse) GetDiffOmitted() int32 {
 // Tells what became of a write (R17).
 type ConfirmWriteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// From the answer to CheckWrite. Required.
+	// From the answer to CheckWrite: 26 characters. Required.
 	DecisionId string `protobuf:"bytes,1,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
 	// What became of it. Required.
 	Outcome       WriteOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=polytraders.governance.v1.WriteOutcome" json:"outcome,omitempty"`
@@ -897,7 +897,7 @@ func (x *ConfirmWriteRequest) GetOutcome() WriteOutcome {
 // The confirmation is durable.
 type ConfirmWriteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The outcome on record.
+	// The outcome on record: the first that came, whatever later ones say.
 	Outcome WriteOutcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=polytraders.governance.v1.WriteOutcome" json:"outcome,omitempty"`
 	// Where the record of the confirmation is.
 	Durability    Durability `protobuf:"varint,2,opt,name=durability,proto3,enum=polytraders.governance.v1.Durability" json:"durability,omitempty"`
@@ -971,14 +971,15 @@ type RecordUngatedWriteRequest struct {
 	WriteId string `protobuf:"bytes,8,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`
 	// See CheckWriteRequest.trace_id.
 	TraceId string `protobuf:"bytes,9,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
-	// When the write happened. Required here.
+	// When the write happened. Required here. If CheckWrite was sent a changed_at
+	// under this write_id, the same one: another time is other content.
 	ChangedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
 	// See CheckWriteRequest.old_value_json.
 	OldValueJson *string `protobuf:"bytes,11,opt,name=old_value_json,json=oldValueJson,proto3,oneof" json:"old_value_json,omitempty"`
 	// See CheckWriteRequest.new_value_json.
 	NewValueJson *string `protobuf:"bytes,12,opt,name=new_value_json,json=newValueJson,proto3,oneof" json:"new_value_json,omitempty"`
 	// Why there was no verdict: the status code the caller saw, e.g.
-	// "UNAVAILABLE". Required.
+	// "UNAVAILABLE": 1 to 256 bytes, any characters but NUL. Required.
 	Cause         string `protobuf:"bytes,13,opt,name=cause,proto3" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1114,7 +1115,10 @@ type RecordUngatedWriteResponse struct {
 	DecisionId string `protobuf:"bytes,2,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
 	// The report of the write.
 	Report *OperationsReport `protobuf:"bytes,3,opt,name=report,proto3" json:"report,omitempty"`
-	// True when the write_id was on record with the same content.
+	// True when the write_id was on record with the same content, as an ungated
+	// write or as a decision of CheckWrite whose answer was lost: that record
+	// stands, and there is no second one. A decision that rejected the write is no
+	// such record, as the write was made all the same.
 	Replayed      bool `protobuf:"varint,4,opt,name=replayed,proto3" json:"replayed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1181,12 +1185,15 @@ func (x *RecordUngatedWriteResponse) GetReplayed() bool {
 // Compares what a bot runs with and what is on record (R17).
 type ReconcileConfigRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The bot. Required.
+	// The bot; see CheckWriteRequest.bot_slug. Required.
 	BotSlug string `protobuf:"bytes,1,opt,name=bot_slug,json=botSlug,proto3" json:"bot_slug,omitempty"`
-	// Its live values. Parameters on record that are missing here count as
-	// removed. At most 10,000.
+	// Its live values, all of them. Parameters on record that are missing here
+	// count as removed. At most 10,000, and 4 MiB together; no parameter twice,
+	// names compared as CheckWriteRequest.param_name.
 	LiveValues []*LiveValue `protobuf:"bytes,2,rep,name=live_values,json=liveValues,proto3" json:"live_values,omitempty"`
-	// Where the bot runs. Absent: any.
+	// Where the bot runs: at most 64 bytes. The recorded value is then that of the
+	// last write that carried this environment, letter by letter, or none. Absent:
+	// of the last write, whatever environment it carried.
 	Environment   *string `protobuf:"bytes,3,opt,name=environment,proto3,oneof" json:"environment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1246,11 +1253,13 @@ func (x *ReconcileConfigRequest) GetEnvironment() string {
 // A parameter and its live value.
 type LiveValue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The parameter. Required.
+	// The parameter: 1 to 512 bytes, any characters but NUL. Required.
 	ParamName string `protobuf:"bytes,1,opt,name=param_name,json=paramName,proto3" json:"param_name,omitempty"`
-	// Its value. Absent with value_json absent: it has none.
+	// Its value; as CheckWriteRequest.old_value. Absent with value_json absent: it
+	// has none.
 	Value *structpb.Value `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
-	// Its value as exact JSON text.
+	// Its value as exact JSON text; as CheckWriteRequest.old_value_json. Absent:
+	// value is used.
 	ValueJson     *string `protobuf:"bytes,3,opt,name=value_json,json=valueJson,proto3,oneof" json:"value_json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1310,9 +1319,11 @@ func (x *LiveValue) GetValueJson() string {
 // The differences.
 type ReconcileConfigResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One for each parameter whose live value is not the recorded one.
+	// One for each parameter whose live value is not the recorded one. Values are
+	// compared exactly: 1.0 and 1 are the same, so are members in another order.
+	// Each is on record.
 	Drifts []*ConfigDrift `protobuf:"bytes,1,rep,name=drifts,proto3" json:"drifts,omitempty"`
-	// How many parameters were compared.
+	// How many parameters were compared: those on record, and those sent.
 	Compared      int32 `protobuf:"varint,2,opt,name=compared,proto3" json:"compared,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1365,7 +1376,8 @@ func (x *ReconcileConfigResponse) GetCompared() int32 {
 // A live value that is not the recorded one.
 type ConfigDrift struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The parameter.
+	// The parameter, as the recorded write named it; as it was sent where there is
+	// none on record.
 	ParamName string `protobuf:"bytes,1,opt,name=param_name,json=paramName,proto3" json:"param_name,omitempty"`
 	// The recorded value, exact JSON text. Absent: none on record.
 	RecordedJson *string `protobuf:"bytes,2,opt,name=recorded_json,json=recordedJson,proto3,oneof" json:"recorded_json,omitempty"`
@@ -1445,12 +1457,15 @@ type ListParameterChangesRequest struct {
 	Verdict Verdict `protobuf:"varint,7,opt,name=verdict,proto3,enum=polytraders.governance.v1.Verdict" json:"verdict,omitempty"`
 	// Only this ticket.
 	TicketRef string `protobuf:"bytes,8,opt,name=ticket_ref,json=ticketRef,proto3" json:"ticket_ref,omitempty"`
-	// Only writes that were allowed and not confirmed.
+	// Only writes that were allowed and that nobody confirmed, as applied or as
+	// aborted. An ungated write needs no confirmation.
 	Unconfirmed bool `protobuf:"varint,9,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"`
 	// Only changes accepted at or after this time.
 	FromTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=from_time,json=fromTime,proto3" json:"from_time,omitempty"`
 	// Only changes accepted before this time.
-	ToTime        *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=to_time,json=toTime,proto3" json:"to_time,omitempty"`
+	ToTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=to_time,json=toTime,proto3" json:"to_time,omitempty"`
+	// Only writes that went through without a verdict (RecordUngatedWrite).
+	Ungated       bool `protobuf:"varint,12,opt,name=ungated,proto3" json:"ungated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1562,6 +1577,13 @@ func (x *ListParameterChangesRequest) GetToTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ListParameterChangesRequest) GetUngated() bool {
+	if x != nil {
+		return x.Ungated
+	}
+	return false
+}
+
 // One page, newest first.
 type ListParameterChangesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1635,7 +1657,10 @@ type ParameterChange struct {
 	// The caller's id of the write. Empty when none was sent.
 	WriteId string `protobuf:"bytes,7,opt,name=write_id,json=writeId,proto3" json:"write_id,omitempty"`
 	// How many changes diff leaves out; it lists the first 1,000.
-	DiffOmitted   int32 `protobuf:"varint,8,opt,name=diff_omitted,json=diffOmitted,proto3" json:"diff_omitted,omitempty"`
+	DiffOmitted int32 `protobuf:"varint,8,opt,name=diff_omitted,json=diffOmitted,proto3" json:"diff_omitted,omitempty"`
+	// Of a write that went through without a verdict, why there was none. Empty of
+	// every other.
+	UngatedCause  string `protobuf:"bytes,9,opt,name=ungated_cause,json=ungatedCause,proto3" json:"ungated_cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1724,6 +1749,13 @@ func (x *ParameterChange) GetDiffOmitted() int32 {
 		return x.DiffOmitted
 	}
 	return 0
+}
+
+func (x *ParameterChange) GetUngatedCause() string {
+	if x != nil {
+		return x.UngatedCause
+	}
+	return ""
 }
 
 // Which changes to export. Absent filters do not restrict.
@@ -1913,11 +1945,14 @@ func (x *ExportParameterChangesResponse) GetTrailer() *ExportTrailer {
 // The configuration of a bot at a time.
 type GetConfigAsOfRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The bot. Required.
+	// The bot; see CheckWriteRequest.bot_slug. Required.
 	BotSlug string `protobuf:"bytes,1,opt,name=bot_slug,json=botSlug,proto3" json:"bot_slug,omitempty"`
-	// The time. Absent: now.
+	// The time, 1970 to 2261: writes at it count too. Absent: now.
 	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
-	// By which time. Absent: ACCEPTED.
+	// By which time writes are taken and ordered. ACCEPTED: of those accepted up to
+	// then, the last one recorded. CHANGED: the last one by the time that its
+	// caller claims; of writes with the same time the last one recorded. Absent:
+	// ACCEPTED.
 	Basis         ConfigBasis `protobuf:"varint,3,opt,name=basis,proto3,enum=polytraders.governance.v1.ConfigBasis" json:"basis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1977,7 +2012,8 @@ func (x *GetConfigAsOfRequest) GetBasis() ConfigBasis {
 // What was in force.
 type GetConfigAsOfResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One for each parameter that had a value.
+	// One for each parameter that had a value, null included, in the order of
+	// their names as they compare.
 	Values        []*ConfigValue `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2023,13 +2059,14 @@ func (x *GetConfigAsOfResponse) GetValues() []*ConfigValue {
 // A parameter's value in force.
 type ConfigValue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The parameter, as it was last sent.
+	// The parameter, as the write in force named it.
 	ParamName string `protobuf:"bytes,1,opt,name=param_name,json=paramName,proto3" json:"param_name,omitempty"`
 	// Its value, exact JSON text.
 	ValueJson string `protobuf:"bytes,2,opt,name=value_json,json=valueJson,proto3" json:"value_json,omitempty"`
 	// The decision that let it in.
 	DecisionId string `protobuf:"bytes,3,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
-	// True when nobody confirmed that the write was applied.
+	// True when nobody confirmed, until now, that the write was applied. Never of
+	// an ungated write.
 	Unconfirmed bool `protobuf:"varint,4,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"`
 	// When the service accepted the write.
 	AcceptedAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=accepted_at,json=acceptedAt,proto3" json:"accepted_at,omitempty"`
@@ -2220,7 +2257,7 @@ const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = ""
 	"\tlive_json\x18\x03 \x01(\tH\x01R\bliveJson\x88\x01\x01B\x10\n" +
 	"\x0e_recorded_jsonB\f\n" +
 	"\n" +
-	"_live_json\"\xbc\x03\n" +
+	"_live_json\"\xd6\x03\n" +
 	"\x1bListParameterChangesRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -2237,10 +2274,11 @@ const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = ""
 	"\vunconfirmed\x18\t \x01(\bR\vunconfirmed\x127\n" +
 	"\tfrom_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
-	"\ato_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06toTime\"\x8c\x01\n" +
+	"\ato_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06toTime\x12\x18\n" +
+	"\aungated\x18\f \x01(\bR\aungated\"\x8c\x01\n" +
 	"\x1cListParameterChangesResponse\x12D\n" +
 	"\achanges\x18\x01 \x03(\v2*.polytraders.governance.v1.ParameterChangeR\achanges\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x80\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa5\x03\n" +
 	"\x0fParameterChange\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12\x1f\n" +
 	"\vreason_code\x18\x02 \x01(\tR\n" +
@@ -2250,7 +2288,8 @@ const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = ""
 	"\x04diff\x18\x05 \x03(\v2&.polytraders.governance.v1.FieldChangeR\x04diff\x12C\n" +
 	"\x06report\x18\x06 \x01(\v2+.polytraders.governance.v1.OperationsReportR\x06report\x12\x19\n" +
 	"\bwrite_id\x18\a \x01(\tR\awriteId\x12!\n" +
-	"\fdiff_omitted\x18\b \x01(\x05R\vdiffOmitted\"\x83\x03\n" +
+	"\fdiff_omitted\x18\b \x01(\x05R\vdiffOmitted\x12#\n" +
+	"\rungated_cause\x18\t \x01(\tR\fungatedCause\"\x83\x03\n" +
 	"\x1dExportParameterChangesRequest\x12!\n" +
 	"\fresume_token\x18\x01 \x01(\tR\vresumeToken\x12\x19\n" +
 	"\bbot_slug\x18\x02 \x01(\tR\abotSlug\x12\x1d\n" +

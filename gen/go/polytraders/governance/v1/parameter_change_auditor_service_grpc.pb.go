@@ -41,11 +41,19 @@ type ParameterChangeAuditorServiceClient interface {
 	// config-store, operator, break-glass. Errors: INVALID_FIELD,
 	// WRITE_ID_CONFLICT.
 	CheckWrite(ctx context.Context, in *CheckWriteRequest, opts ...grpc.CallOption) (*CheckWriteResponse, error)
-	// Tells what became of an allowed write. Roles: as CheckWrite.
+	// Tells what became of an allowed write: applied or aborted. The first outcome
+	// stands; the answer tells it. Whoever may call it may confirm, not only who
+	// asked. Roles: as CheckWrite. Errors: INVALID_FIELD (also for a write that was
+	// rejected), NOT_FOUND, STORE_UNAVAILABLE.
 	ConfirmWrite(ctx context.Context, in *ConfirmWriteRequest, opts ...grpc.CallOption) (*ConfirmWriteResponse, error)
-	// Delivers a write that went through without a verdict. Roles: as CheckWrite.
+	// Delivers a write that went through without a verdict, as often as it takes
+	// until it is answered. Roles: as CheckWrite. Errors: INVALID_FIELD,
+	// WRITE_ID_CONFLICT, STORE_UNAVAILABLE.
 	RecordUngatedWrite(ctx context.Context, in *RecordUngatedWriteRequest, opts ...grpc.CallOption) (*RecordUngatedWriteResponse, error)
-	// Compares a bot's live values with the recorded ones. Roles: as CheckWrite.
+	// Compares a bot's live values with the recorded ones in force now, and records
+	// each difference. Allowed writes that nobody confirmed are in force. Roles: as
+	// CheckWrite. Leaves one row in the access log, without the values. Errors:
+	// INVALID_FIELD, LIMIT_EXCEEDED, STORE_UNAVAILABLE.
 	ReconcileConfig(ctx context.Context, in *ReconcileConfigRequest, opts ...grpc.CallOption) (*ReconcileConfigResponse, error)
 	// Pages through decisions, newest first. Roles: config-store, compliance,
 	// operator. Leaves one row in the access log.
@@ -53,8 +61,12 @@ type ParameterChangeAuditorServiceClient interface {
 	// Streams decisions as JSONL, oldest first. Role: compliance. Leaves one row in
 	// the access log.
 	ExportParameterChanges(ctx context.Context, in *ExportParameterChangesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportParameterChangesResponse], error)
-	// The configuration of a bot as of a time. Roles: config-store, compliance,
-	// operator. Leaves one row in the access log.
+	// The configuration of a bot as of a time, from the writes on record that were
+	// allowed: a parameter's value is that of its last write; one whose last write
+	// removed it is not listed. A write that was aborted never was, and one that
+	// was confirmed is confirmed, also for times before that became known: a read
+	// in the past uses all that is known now. At most 3.5 MB, else LIMIT_EXCEEDED.
+	// Roles: config-store, compliance, operator. Leaves one row in the access log.
 	GetConfigAsOf(ctx context.Context, in *GetConfigAsOfRequest, opts ...grpc.CallOption) (*GetConfigAsOfResponse, error)
 }
 
@@ -158,11 +170,19 @@ type ParameterChangeAuditorServiceServer interface {
 	// config-store, operator, break-glass. Errors: INVALID_FIELD,
 	// WRITE_ID_CONFLICT.
 	CheckWrite(context.Context, *CheckWriteRequest) (*CheckWriteResponse, error)
-	// Tells what became of an allowed write. Roles: as CheckWrite.
+	// Tells what became of an allowed write: applied or aborted. The first outcome
+	// stands; the answer tells it. Whoever may call it may confirm, not only who
+	// asked. Roles: as CheckWrite. Errors: INVALID_FIELD (also for a write that was
+	// rejected), NOT_FOUND, STORE_UNAVAILABLE.
 	ConfirmWrite(context.Context, *ConfirmWriteRequest) (*ConfirmWriteResponse, error)
-	// Delivers a write that went through without a verdict. Roles: as CheckWrite.
+	// Delivers a write that went through without a verdict, as often as it takes
+	// until it is answered. Roles: as CheckWrite. Errors: INVALID_FIELD,
+	// WRITE_ID_CONFLICT, STORE_UNAVAILABLE.
 	RecordUngatedWrite(context.Context, *RecordUngatedWriteRequest) (*RecordUngatedWriteResponse, error)
-	// Compares a bot's live values with the recorded ones. Roles: as CheckWrite.
+	// Compares a bot's live values with the recorded ones in force now, and records
+	// each difference. Allowed writes that nobody confirmed are in force. Roles: as
+	// CheckWrite. Leaves one row in the access log, without the values. Errors:
+	// INVALID_FIELD, LIMIT_EXCEEDED, STORE_UNAVAILABLE.
 	ReconcileConfig(context.Context, *ReconcileConfigRequest) (*ReconcileConfigResponse, error)
 	// Pages through decisions, newest first. Roles: config-store, compliance,
 	// operator. Leaves one row in the access log.
@@ -170,8 +190,12 @@ type ParameterChangeAuditorServiceServer interface {
 	// Streams decisions as JSONL, oldest first. Role: compliance. Leaves one row in
 	// the access log.
 	ExportParameterChanges(*ExportParameterChangesRequest, grpc.ServerStreamingServer[ExportParameterChangesResponse]) error
-	// The configuration of a bot as of a time. Roles: config-store, compliance,
-	// operator. Leaves one row in the access log.
+	// The configuration of a bot as of a time, from the writes on record that were
+	// allowed: a parameter's value is that of its last write; one whose last write
+	// removed it is not listed. A write that was aborted never was, and one that
+	// was confirmed is confirmed, also for times before that became known: a read
+	// in the past uses all that is known now. At most 3.5 MB, else LIMIT_EXCEEDED.
+	// Roles: config-store, compliance, operator. Leaves one row in the access log.
 	GetConfigAsOf(context.Context, *GetConfigAsOfRequest) (*GetConfigAsOfResponse, error)
 	mustEmbedUnimplementedParameterChangeAuditorServiceServer()
 }

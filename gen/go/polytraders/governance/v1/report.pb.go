@@ -276,7 +276,8 @@ type OperationsReport struct {
 	// Always "gov.parameterchangeauditor".
 	BotId string `protobuf:"bytes,2,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
 	// What happened: "PARAM_CHANGED" when the write may proceed,
-	// "AUDIT_TICKET_REQUIRED" when it was rejected for want of a ticket.
+	// "AUDIT_TICKET_REQUIRED" when it was rejected for want of a ticket,
+	// "UNGATED_WRITE" when it went through without a verdict.
 	EventType string `protobuf:"bytes,3,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
 	// The bot whose parameter it is, as it was sent.
 	AuditedBot string `protobuf:"bytes,4,opt,name=audited_bot,json=auditedBot,proto3" json:"audited_bot,omitempty"`

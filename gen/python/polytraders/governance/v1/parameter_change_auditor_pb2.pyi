@@ -261,7 +261,7 @@ class ConfigDrift(_message.Message):
     def __init__(self, param_name: _Optional[str] = ..., recorded_json: _Optional[str] = ..., live_json: _Optional[str] = ...) -> None: ...
 
 class ListParameterChangesRequest(_message.Message):
-    __slots__ = ("page_size", "page_token", "bot_slug", "param_name", "editor_id", "param_tier", "verdict", "ticket_ref", "unconfirmed", "from_time", "to_time")
+    __slots__ = ("page_size", "page_token", "bot_slug", "param_name", "editor_id", "param_tier", "verdict", "ticket_ref", "unconfirmed", "from_time", "to_time", "ungated")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     BOT_SLUG_FIELD_NUMBER: _ClassVar[int]
@@ -273,6 +273,7 @@ class ListParameterChangesRequest(_message.Message):
     UNCONFIRMED_FIELD_NUMBER: _ClassVar[int]
     FROM_TIME_FIELD_NUMBER: _ClassVar[int]
     TO_TIME_FIELD_NUMBER: _ClassVar[int]
+    UNGATED_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
     bot_slug: str
@@ -284,7 +285,8 @@ class ListParameterChangesRequest(_message.Message):
     unconfirmed: bool
     from_time: _timestamp_pb2.Timestamp
     to_time: _timestamp_pb2.Timestamp
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., bot_slug: _Optional[str] = ..., param_name: _Optional[str] = ..., editor_id: _Optional[str] = ..., param_tier: _Optional[str] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., ticket_ref: _Optional[str] = ..., unconfirmed: _Optional[bool] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    ungated: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., bot_slug: _Optional[str] = ..., param_name: _Optional[str] = ..., editor_id: _Optional[str] = ..., param_tier: _Optional[str] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., ticket_ref: _Optional[str] = ..., unconfirmed: _Optional[bool] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ungated: _Optional[bool] = ...) -> None: ...
 
 class ListParameterChangesResponse(_message.Message):
     __slots__ = ("changes", "next_page_token")
@@ -295,7 +297,7 @@ class ListParameterChangesResponse(_message.Message):
     def __init__(self, changes: _Optional[_Iterable[_Union[ParameterChange, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ParameterChange(_message.Message):
-    __slots__ = ("allowed", "reason_code", "ticket_status", "policy_version", "diff", "report", "write_id", "diff_omitted")
+    __slots__ = ("allowed", "reason_code", "ticket_status", "policy_version", "diff", "report", "write_id", "diff_omitted", "ungated_cause")
     ALLOWED_FIELD_NUMBER: _ClassVar[int]
     REASON_CODE_FIELD_NUMBER: _ClassVar[int]
     TICKET_STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -304,6 +306,7 @@ class ParameterChange(_message.Message):
     REPORT_FIELD_NUMBER: _ClassVar[int]
     WRITE_ID_FIELD_NUMBER: _ClassVar[int]
     DIFF_OMITTED_FIELD_NUMBER: _ClassVar[int]
+    UNGATED_CAUSE_FIELD_NUMBER: _ClassVar[int]
     allowed: bool
     reason_code: str
     ticket_status: TicketStatus
@@ -312,7 +315,8 @@ class ParameterChange(_message.Message):
     report: _report_pb2.OperationsReport
     write_id: str
     diff_omitted: int
-    def __init__(self, allowed: _Optional[bool] = ..., reason_code: _Optional[str] = ..., ticket_status: _Optional[_Union[TicketStatus, str]] = ..., policy_version: _Optional[str] = ..., diff: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., write_id: _Optional[str] = ..., diff_omitted: _Optional[int] = ...) -> None: ...
+    ungated_cause: str
+    def __init__(self, allowed: _Optional[bool] = ..., reason_code: _Optional[str] = ..., ticket_status: _Optional[_Union[TicketStatus, str]] = ..., policy_version: _Optional[str] = ..., diff: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., write_id: _Optional[str] = ..., diff_omitted: _Optional[int] = ..., ungated_cause: _Optional[str] = ...) -> None: ...
 
 class ExportParameterChangesRequest(_message.Message):
     __slots__ = ("resume_token", "bot_slug", "param_name", "editor_id", "param_tier", "verdict", "ticket_ref", "from_time", "to_time")

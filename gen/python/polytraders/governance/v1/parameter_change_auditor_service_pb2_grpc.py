@@ -90,21 +90,29 @@ class ParameterChangeAuditorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmWrite(self, request, context):
-        """Tells what became of an allowed write. Roles: as CheckWrite.
+        """Tells what became of an allowed write: applied or aborted. The first outcome
+        stands; the answer tells it. Whoever may call it may confirm, not only who
+        asked. Roles: as CheckWrite. Errors: INVALID_FIELD (also for a write that was
+        rejected), NOT_FOUND, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordUngatedWrite(self, request, context):
-        """Delivers a write that went through without a verdict. Roles: as CheckWrite.
+        """Delivers a write that went through without a verdict, as often as it takes
+        until it is answered. Roles: as CheckWrite. Errors: INVALID_FIELD,
+        WRITE_ID_CONFLICT, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReconcileConfig(self, request, context):
-        """Compares a bot's live values with the recorded ones. Roles: as CheckWrite.
+        """Compares a bot's live values with the recorded ones in force now, and records
+        each difference. Allowed writes that nobody confirmed are in force. Roles: as
+        CheckWrite. Leaves one row in the access log, without the values. Errors:
+        INVALID_FIELD, LIMIT_EXCEEDED, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,8 +135,12 @@ class ParameterChangeAuditorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetConfigAsOf(self, request, context):
-        """The configuration of a bot as of a time. Roles: config-store, compliance,
-        operator. Leaves one row in the access log.
+        """The configuration of a bot as of a time, from the writes on record that were
+        allowed: a parameter's value is that of its last write; one whose last write
+        removed it is not listed. A write that was aborted never was, and one that
+        was confirmed is confirmed, also for times before that became known: a read
+        in the past uses all that is known now. At most 3.5 MB, else LIMIT_EXCEEDED.
+        Roles: config-store, compliance, operator. Leaves one row in the access log.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file polytraders/governance/v1/parameter_change_auditor.proto.
  */
 export const file_polytraders_governance_v1_parameter_change_auditor: GenFile = /*@__PURE__*/
-  fileDesc("Cjhwb2x5dHJhZGVycy9nb3Zlcm5hbmNlL3YxL3BhcmFtZXRlcl9jaGFuZ2VfYXVkaXRvci5wcm90bxIZcG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MSKdAQoLRmllbGRDaGFuZ2USDAoEcGF0aBgBIAEoCRI4CgRraW5kGAIgASgOMioucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5GaWVsZENoYW5nZUtpbmQSFQoIb2xkX2pzb24YAyABKAlIAIgBARIVCghuZXdfanNvbhgEIAEoCUgBiAEBQgsKCV9vbGRfanNvbkILCglfbmV3X2pzb24i1QMKEUNoZWNrV3JpdGVSZXF1ZXN0EhAKCGJvdF9zbHVnGAEgASgJEhIKCnBhcmFtX25hbWUYAiABKAkSKQoJb2xkX3ZhbHVlGAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEikKCW5ld192YWx1ZRgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgllZGl0b3JfaWQYBSABKAkSFwoKdGlja2V0X3JlZhgGIAEoCUgAiAEBEhgKC2Vudmlyb25tZW50GAcgASgJSAGIAQESEAoId3JpdGVfaWQYCCABKAkSEAoIdHJhY2VfaWQYCSABKAkSLgoKY2hhbmdlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgLIAEoCBIbCg5vbGRfdmFsdWVfanNvbhgMIAEoCUgCiAEBEhsKDm5ld192YWx1ZV9qc29uGA0gASgJSAOIAQESGgoSYnJlYWtfZ2xhc3NfcmVhc29uGA4gASgJQg0KC190aWNrZXRfcmVmQg4KDF9lbnZpcm9ubWVudEIRCg9fb2xkX3ZhbHVlX2pzb25CEQoPX25ld192YWx1ZV9qc29uIosEChJDaGVja1dyaXRlUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBIzCgd2ZXJkaWN0GAIgASgOMiIucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5WZXJkaWN0Ei0KBG1vZGUYAyABKA4yHy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLk1vZGUSEwoLcmVhc29uX2NvZGUYBCABKAkSFAoMdXNlcl9tZXNzYWdlGAUgASgJEhIKCnBhcmFtX3RpZXIYBiABKAkSPgoNdGlja2V0X3N0YXR1cxgHIAEoDjInLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuVGlja2V0U3RhdHVzEjkKCmR1cmFiaWxpdHkYCCABKA4yJS5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkR1cmFiaWxpdHkSEwoLZGVjaXNpb25faWQYCSABKAkSFgoOcG9saWN5X3ZlcnNpb24YCiABKAkSNAoEZGlmZhgLIAMoCzImLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRmllbGRDaGFuZ2USOwoGcmVwb3J0GAwgASgLMisucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5PcGVyYXRpb25zUmVwb3J0EhAKCHJlcGxheWVkGA0gASgIEhQKDGRpZmZfb21pdHRlZBgOIAEoBSJkChNDb25maXJtV3JpdGVSZXF1ZXN0EhMKC2RlY2lzaW9uX2lkGAEgASgJEjgKB291dGNvbWUYAiABKA4yJy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLldyaXRlT3V0Y29tZSKLAQoUQ29uZmlybVdyaXRlUmVzcG9uc2USOAoHb3V0Y29tZRgBIAEoDjInLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuV3JpdGVPdXRjb21lEjkKCmR1cmFiaWxpdHkYAiABKA4yJS5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkR1cmFiaWxpdHkivwMKGVJlY29yZFVuZ2F0ZWRXcml0ZVJlcXVlc3QSEAoIYm90X3NsdWcYASABKAkSEgoKcGFyYW1fbmFtZRgCIAEoCRIpCglvbGRfdmFsdWUYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKQoJbmV3X3ZhbHVlGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWVkaXRvcl9pZBgFIAEoCRIXCgp0aWNrZXRfcmVmGAYgASgJSACIAQESGAoLZW52aXJvbm1lbnQYByABKAlIAYgBARIQCgh3cml0ZV9pZBgIIAEoCRIQCgh0cmFjZV9pZBgJIAEoCRIuCgpjaGFuZ2VkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbCg5vbGRfdmFsdWVfanNvbhgLIAEoCUgCiAEBEhsKDm5ld192YWx1ZV9qc29uGAwgASgJSAOIAQESDQoFY2F1c2UYDSABKAlCDQoLX3RpY2tldF9yZWZCDgoMX2Vudmlyb25tZW50QhEKD19vbGRfdmFsdWVfanNvbkIRCg9fbmV3X3ZhbHVlX2pzb24iuwEKGlJlY29yZFVuZ2F0ZWRXcml0ZVJlc3BvbnNlEjkKCmR1cmFiaWxpdHkYASABKA4yJS5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkR1cmFiaWxpdHkSEwoLZGVjaXNpb25faWQYAiABKAkSOwoGcmVwb3J0GAMgASgLMisucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5PcGVyYXRpb25zUmVwb3J0EhAKCHJlcGxheWVkGAQgASgIIo8BChZSZWNvbmNpbGVDb25maWdSZXF1ZXN0EhAKCGJvdF9zbHVnGAEgASgJEjkKC2xpdmVfdmFsdWVzGAIgAygLMiQucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5MaXZlVmFsdWUSGAoLZW52aXJvbm1lbnQYAyABKAlIAIgBAUIOCgxfZW52aXJvbm1lbnQibgoJTGl2ZVZhbHVlEhIKCnBhcmFtX25hbWUYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSFwoKdmFsdWVfanNvbhgDIAEoCUgAiAEBQg0KC192YWx1ZV9qc29uImMKF1JlY29uY2lsZUNvbmZpZ1Jlc3BvbnNlEjYKBmRyaWZ0cxgBIAMoCzImLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuQ29uZmlnRHJpZnQSEAoIY29tcGFyZWQYAiABKAUidQoLQ29uZmlnRHJpZnQSEgoKcGFyYW1fbmFtZRgBIAEoCRIaCg1yZWNvcmRlZF9qc29uGAIgASgJSACIAQESFgoJbGl2ZV9qc29uGAMgASgJSAGIAQFCEAoOX3JlY29yZGVkX2pzb25CDAoKX2xpdmVfanNvbiLLAgobTGlzdFBhcmFtZXRlckNoYW5nZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhAKCGJvdF9zbHVnGAMgASgJEhIKCnBhcmFtX25hbWUYBCABKAkSEQoJZWRpdG9yX2lkGAUgASgJEhIKCnBhcmFtX3RpZXIYBiABKAkSMwoHdmVyZGljdBgHIAEoDjIiLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuVmVyZGljdBISCgp0aWNrZXRfcmVmGAggASgJEhMKC3VuY29uZmlybWVkGAkgASgIEi0KCWZyb21fdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAidAocTGlzdFBhcmFtZXRlckNoYW5nZXNSZXNwb25zZRI7CgdjaGFuZ2VzGAEgAygLMioucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5QYXJhbWV0ZXJDaGFuZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqoCCg9QYXJhbWV0ZXJDaGFuZ2USDwoHYWxsb3dlZBgBIAEoCBITCgtyZWFzb25fY29kZRgCIAEoCRI+Cg10aWNrZXRfc3RhdHVzGAMgASgOMicucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5UaWNrZXRTdGF0dXMSFgoOcG9saWN5X3ZlcnNpb24YBCABKAkSNAoEZGlmZhgFIAMoCzImLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRmllbGRDaGFuZ2USOwoGcmVwb3J0GAYgASgLMisucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5PcGVyYXRpb25zUmVwb3J0EhAKCHdyaXRlX2lkGAcgASgJEhQKDGRpZmZfb21pdHRlZBgIIAEoBSKnAgodRXhwb3J0UGFyYW1ldGVyQ2hhbmdlc1JlcXVlc3QSFAoMcmVzdW1lX3Rva2VuGAEgASgJEhAKCGJvdF9zbHVnGAIgASgJEhIKCnBhcmFtX25hbWUYAyABKAkSEQoJZWRpdG9yX2lkGAQgASgJEhIKCnBhcmFtX3RpZXIYBSABKAkSMwoHdmVyZGljdBgGIAEoDjIiLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuVmVyZGljdBISCgp0aWNrZXRfcmVmGAcgASgJEi0KCWZyb21fdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAigAEKHkV4cG9ydFBhcmFtZXRlckNoYW5nZXNSZXNwb25zZRINCgVqc29ubBgBIAEoDBIUCgxyZXN1bWVfdG9rZW4YAiABKAkSOQoHdHJhaWxlchgDIAEoCzIoLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRXhwb3J0VHJhaWxlciKJAQoUR2V0Q29uZmlnQXNPZlJlcXVlc3QSEAoIYm90X3NsdWcYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoFYmFzaXMYAyABKA4yJi5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkNvbmZpZ0Jhc2lzIk8KFUdldENvbmZpZ0FzT2ZSZXNwb25zZRI2CgZ2YWx1ZXMYASADKAsyJi5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkNvbmZpZ1ZhbHVlIpABCgtDb25maWdWYWx1ZRISCgpwYXJhbV9uYW1lGAEgASgJEhIKCnZhbHVlX2pzb24YAiABKAkSEwoLZGVjaXNpb25faWQYAyABKAkSEwoLdW5jb25maXJtZWQYBCABKAgSLwoLYWNjZXB0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKkkKB1ZlcmRpY3QSFwoTVkVSRElDVF9VTlNQRUNJRklFRBAAEhEKDVZFUkRJQ1RfQUxMT1cQARISCg5WRVJESUNUX1JFSkVDVBACKkQKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEhQKEE1PREVfU0hBRE9XX09OTFkQARIQCgxNT0RFX0VORk9SQ0UQAirUAQoMVGlja2V0U3RhdHVzEh0KGVRJQ0tFVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIeChpUSUNLRVRfU1RBVFVTX05PVF9SRVFVSVJFRBABEhgKFFRJQ0tFVF9TVEFUVVNfQUJTRU5UEAISGQoVVElDS0VUX1NUQVRVU19QUkVTRU5UEAMSFwoTVElDS0VUX1NUQVRVU19WQUxJRBAEEhkKFVRJQ0tFVF9TVEFUVVNfSU5WQUxJRBAFEhwKGFRJQ0tFVF9TVEFUVVNfVU5WRVJJRklFRBAGKnYKCkR1cmFiaWxpdHkSGgoWRFVSQUJJTElUWV9VTlNQRUNJRklFRBAAEhYKEkRVUkFCSUxJVFlfRFVSQUJMRRABEhcKE0RVUkFCSUxJVFlfQlVGRkVSRUQQAhIbChdEVVJBQklMSVRZX05PVF9SRUNPUkRFRBADKo8BCg9GaWVsZENoYW5nZUtpbmQSIQodRklFTERfQ0hBTkdFX0tJTkRfVU5TUEVDSUZJRUQQABIbChdGSUVMRF9DSEFOR0VfS0lORF9BRERFRBABEh0KGUZJRUxEX0NIQU5HRV9LSU5EX1JFTU9WRUQQAhIdChlGSUVMRF9DSEFOR0VfS0lORF9DSEFOR0VEEAMqYwoMV3JpdGVPdXRjb21lEh0KGVdSSVRFX09VVENPTUVfVU5TUEVDSUZJRUQQABIZChVXUklURV9PVVRDT01FX0FQUExJRUQQARIZChVXUklURV9PVVRDT01FX0FCT1JURUQQAipgCgtDb25maWdCYXNpcxIcChhDT05GSUdfQkFTSVNfVU5TUEVDSUZJRUQQABIZChVDT05GSUdfQkFTSVNfQUNDRVBURUQQARIYChRDT05GSUdfQkFTSVNfQ0hBTkdFRBACYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_polytraders_governance_v1_export, file_polytraders_governance_v1_report]);
+  fileDesc("Cjhwb2x5dHJhZGVycy9nb3Zlcm5hbmNlL3YxL3BhcmFtZXRlcl9jaGFuZ2VfYXVkaXRvci5wcm90bxIZcG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MSKdAQoLRmllbGRDaGFuZ2USDAoEcGF0aBgBIAEoCRI4CgRraW5kGAIgASgOMioucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5GaWVsZENoYW5nZUtpbmQSFQoIb2xkX2pzb24YAyABKAlIAIgBARIVCghuZXdfanNvbhgEIAEoCUgBiAEBQgsKCV9vbGRfanNvbkILCglfbmV3X2pzb24i1QMKEUNoZWNrV3JpdGVSZXF1ZXN0EhAKCGJvdF9zbHVnGAEgASgJEhIKCnBhcmFtX25hbWUYAiABKAkSKQoJb2xkX3ZhbHVlGAMgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEikKCW5ld192YWx1ZRgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIRCgllZGl0b3JfaWQYBSABKAkSFwoKdGlja2V0X3JlZhgGIAEoCUgAiAEBEhgKC2Vudmlyb25tZW50GAcgASgJSAGIAQESEAoId3JpdGVfaWQYCCABKAkSEAoIdHJhY2VfaWQYCSABKAkSLgoKY2hhbmdlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHZHJ5X3J1bhgLIAEoCBIbCg5vbGRfdmFsdWVfanNvbhgMIAEoCUgCiAEBEhsKDm5ld192YWx1ZV9qc29uGA0gASgJSAOIAQESGgoSYnJlYWtfZ2xhc3NfcmVhc29uGA4gASgJQg0KC190aWNrZXRfcmVmQg4KDF9lbnZpcm9ubWVudEIRCg9fb2xkX3ZhbHVlX2pzb25CEQoPX25ld192YWx1ZV9qc29uIosEChJDaGVja1dyaXRlUmVzcG9uc2USDwoHYWxsb3dlZBgBIAEoCBIzCgd2ZXJkaWN0GAIgASgOMiIucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5WZXJkaWN0Ei0KBG1vZGUYAyABKA4yHy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLk1vZGUSEwoLcmVhc29uX2NvZGUYBCABKAkSFAoMdXNlcl9tZXNzYWdlGAUgASgJEhIKCnBhcmFtX3RpZXIYBiABKAkSPgoNdGlja2V0X3N0YXR1cxgHIAEoDjInLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuVGlja2V0U3RhdHVzEjkKCmR1cmFiaWxpdHkYCCABKA4yJS5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkR1cmFiaWxpdHkSEwoLZGVjaXNpb25faWQYCSABKAkSFgoOcG9saWN5X3ZlcnNpb24YCiABKAkSNAoEZGlmZhgLIAMoCzImLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuRmllbGRDaGFuZ2USOwoGcmVwb3J0GAwgASgLMisucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5PcGVyYXRpb25zUmVwb3J0EhAKCHJlcGxheWVkGA0gASgIEhQKDGRpZmZfb21pdHRlZBgOIAEoBSJkChNDb25maXJtV3JpdGVSZXF1ZXN0EhMKC2RlY2lzaW9uX2lkGAEgASgJEjgKB291dGNvbWUYAiABKA4yJy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLldyaXRlT3V0Y29tZSKLAQoUQ29uZmlybVdyaXRlUmVzcG9uc2USOAoHb3V0Y29tZRgBIAEoDjInLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuV3JpdGVPdXRjb21lEjkKCmR1cmFiaWxpdHkYAiABKA4yJS5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkR1cmFiaWxpdHkivwMKGVJlY29yZFVuZ2F0ZWRXcml0ZVJlcXVlc3QSEAoIYm90X3NsdWcYASABKAkSEgoKcGFyYW1fbmFtZRgCIAEoCRIpCglvbGRfdmFsdWUYAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKQoJbmV3X3ZhbHVlGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWVkaXRvcl9pZBgFIAEoCRIXCgp0aWNrZXRfcmVmGAYgASgJSACIAQESGAoLZW52aXJvbm1lbnQYByABKAlIAYgBARIQCgh3cml0ZV9pZBgIIAEoCRIQCgh0cmFjZV9pZBgJIAEoCRIuCgpjaGFuZ2VkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbCg5vbGRfdmFsdWVfanNvbhgLIAEoCUgCiAEBEhsKDm5ld192YWx1ZV9qc29uGAwgASgJSAOIAQESDQoFY2F1c2UYDSABKAlCDQoLX3RpY2tldF9yZWZCDgoMX2Vudmlyb25tZW50QhEKD19vbGRfdmFsdWVfanNvbkIRCg9fbmV3X3ZhbHVlX2pzb24iuwEKGlJlY29yZFVuZ2F0ZWRXcml0ZVJlc3BvbnNlEjkKCmR1cmFiaWxpdHkYASABKA4yJS5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkR1cmFiaWxpdHkSEwoLZGVjaXNpb25faWQYAiABKAkSOwoGcmVwb3J0GAMgASgLMisucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5PcGVyYXRpb25zUmVwb3J0EhAKCHJlcGxheWVkGAQgASgIIo8BChZSZWNvbmNpbGVDb25maWdSZXF1ZXN0EhAKCGJvdF9zbHVnGAEgASgJEjkKC2xpdmVfdmFsdWVzGAIgAygLMiQucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5MaXZlVmFsdWUSGAoLZW52aXJvbm1lbnQYAyABKAlIAIgBAUIOCgxfZW52aXJvbm1lbnQibgoJTGl2ZVZhbHVlEhIKCnBhcmFtX25hbWUYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSFwoKdmFsdWVfanNvbhgDIAEoCUgAiAEBQg0KC192YWx1ZV9qc29uImMKF1JlY29uY2lsZUNvbmZpZ1Jlc3BvbnNlEjYKBmRyaWZ0cxgBIAMoCzImLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuQ29uZmlnRHJpZnQSEAoIY29tcGFyZWQYAiABKAUidQoLQ29uZmlnRHJpZnQSEgoKcGFyYW1fbmFtZRgBIAEoCRIaCg1yZWNvcmRlZF9qc29uGAIgASgJSACIAQESFgoJbGl2ZV9qc29uGAMgASgJSAGIAQFCEAoOX3JlY29yZGVkX2pzb25CDAoKX2xpdmVfanNvbiLcAgobTGlzdFBhcmFtZXRlckNoYW5nZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhAKCGJvdF9zbHVnGAMgASgJEhIKCnBhcmFtX25hbWUYBCABKAkSEQoJZWRpdG9yX2lkGAUgASgJEhIKCnBhcmFtX3RpZXIYBiABKAkSMwoHdmVyZGljdBgHIAEoDjIiLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuVmVyZGljdBISCgp0aWNrZXRfcmVmGAggASgJEhMKC3VuY29uZmlybWVkGAkgASgIEi0KCWZyb21fdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdW5nYXRlZBgMIAEoCCJ0ChxMaXN0UGFyYW1ldGVyQ2hhbmdlc1Jlc3BvbnNlEjsKB2NoYW5nZXMYASADKAsyKi5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlBhcmFtZXRlckNoYW5nZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiwQIKD1BhcmFtZXRlckNoYW5nZRIPCgdhbGxvd2VkGAEgASgIEhMKC3JlYXNvbl9jb2RlGAIgASgJEj4KDXRpY2tldF9zdGF0dXMYAyABKA4yJy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlRpY2tldFN0YXR1cxIWCg5wb2xpY3lfdmVyc2lvbhgEIAEoCRI0CgRkaWZmGAUgAygLMiYucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5GaWVsZENoYW5nZRI7CgZyZXBvcnQYBiABKAsyKy5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLk9wZXJhdGlvbnNSZXBvcnQSEAoId3JpdGVfaWQYByABKAkSFAoMZGlmZl9vbWl0dGVkGAggASgFEhUKDXVuZ2F0ZWRfY2F1c2UYCSABKAkipwIKHUV4cG9ydFBhcmFtZXRlckNoYW5nZXNSZXF1ZXN0EhQKDHJlc3VtZV90b2tlbhgBIAEoCRIQCghib3Rfc2x1ZxgCIAEoCRISCgpwYXJhbV9uYW1lGAMgASgJEhEKCWVkaXRvcl9pZBgEIAEoCRISCgpwYXJhbV90aWVyGAUgASgJEjMKB3ZlcmRpY3QYBiABKA4yIi5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLlZlcmRpY3QSEgoKdGlja2V0X3JlZhgHIAEoCRItCglmcm9tX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEisKB3RvX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIoABCh5FeHBvcnRQYXJhbWV0ZXJDaGFuZ2VzUmVzcG9uc2USDQoFanNvbmwYASABKAwSFAoMcmVzdW1lX3Rva2VuGAIgASgJEjkKB3RyYWlsZXIYAyABKAsyKC5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkV4cG9ydFRyYWlsZXIiiQEKFEdldENvbmZpZ0FzT2ZSZXF1ZXN0EhAKCGJvdF9zbHVnGAEgASgJEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjUKBWJhc2lzGAMgASgOMiYucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5Db25maWdCYXNpcyJPChVHZXRDb25maWdBc09mUmVzcG9uc2USNgoGdmFsdWVzGAEgAygLMiYucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5Db25maWdWYWx1ZSKQAQoLQ29uZmlnVmFsdWUSEgoKcGFyYW1fbmFtZRgBIAEoCRISCgp2YWx1ZV9qc29uGAIgASgJEhMKC2RlY2lzaW9uX2lkGAMgASgJEhMKC3VuY29uZmlybWVkGAQgASgIEi8KC2FjY2VwdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCpJCgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABIRCg1WRVJESUNUX0FMTE9XEAESEgoOVkVSRElDVF9SRUpFQ1QQAipECgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABIUChBNT0RFX1NIQURPV19PTkxZEAESEAoMTU9ERV9FTkZPUkNFEAIq1AEKDFRpY2tldFN0YXR1cxIdChlUSUNLRVRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHgoaVElDS0VUX1NUQVRVU19OT1RfUkVRVUlSRUQQARIYChRUSUNLRVRfU1RBVFVTX0FCU0VOVBACEhkKFVRJQ0tFVF9TVEFUVVNfUFJFU0VOVBADEhcKE1RJQ0tFVF9TVEFUVVNfVkFMSUQQBBIZChVUSUNLRVRfU1RBVFVTX0lOVkFMSUQQBRIcChhUSUNLRVRfU1RBVFVTX1VOVkVSSUZJRUQQBip2CgpEdXJhYmlsaXR5EhoKFkRVUkFCSUxJVFlfVU5TUEVDSUZJRUQQABIWChJEVVJBQklMSVRZX0RVUkFCTEUQARIXChNEVVJBQklMSVRZX0JVRkZFUkVEEAISGwoXRFVSQUJJTElUWV9OT1RfUkVDT1JERUQQAyqPAQoPRmllbGRDaGFuZ2VLaW5kEiEKHUZJRUxEX0NIQU5HRV9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXRklFTERfQ0hBTkdFX0tJTkRfQURERUQQARIdChlGSUVMRF9DSEFOR0VfS0lORF9SRU1PVkVEEAISHQoZRklFTERfQ0hBTkdFX0tJTkRfQ0hBTkdFRBADKmMKDFdyaXRlT3V0Y29tZRIdChlXUklURV9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGQoVV1JJVEVfT1VUQ09NRV9BUFBMSUVEEAESGQoVV1JJVEVfT1VUQ09NRV9BQk9SVEVEEAIqYAoLQ29uZmlnQmFzaXMSHAoYQ09ORklHX0JBU0lTX1VOU1BFQ0lGSUVEEAASGQoVQ09ORklHX0JBU0lTX0FDQ0VQVEVEEAESGAoUQ09ORklHX0JBU0lTX0NIQU5HRUQQAmIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_polytraders_governance_v1_export, file_polytraders_governance_v1_report]);
 
 /**
  * One difference between the old and the new value.
@@ -310,7 +310,7 @@ export const CheckWriteResponseSchema: GenMessage<CheckWriteResponse> = /*@__PUR
  */
 export type ConfirmWriteRequest = Message<"polytraders.governance.v1.ConfirmWriteRequest"> & {
   /**
-   * From the answer to CheckWrite. Required.
+   * From the answer to CheckWrite: 26 characters. Required.
    *
    * @generated from field: string decision_id = 1;
    */
@@ -338,7 +338,7 @@ export const ConfirmWriteRequestSchema: GenMessage<ConfirmWriteRequest> = /*@__P
  */
 export type ConfirmWriteResponse = Message<"polytraders.governance.v1.ConfirmWriteResponse"> & {
   /**
-   * The outcome on record.
+   * The outcome on record: the first that came, whatever later ones say.
    *
    * @generated from field: polytraders.governance.v1.WriteOutcome outcome = 1;
    */
@@ -430,7 +430,8 @@ export type RecordUngatedWriteRequest = Message<"polytraders.governance.v1.Recor
   traceId: string;
 
   /**
-   * When the write happened. Required here.
+   * When the write happened. Required here. If CheckWrite was sent a changed_at
+   * under this write_id, the same one: another time is other content.
    *
    * @generated from field: google.protobuf.Timestamp changed_at = 10;
    */
@@ -452,7 +453,7 @@ export type RecordUngatedWriteRequest = Message<"polytraders.governance.v1.Recor
 
   /**
    * Why there was no verdict: the status code the caller saw, e.g.
-   * "UNAVAILABLE". Required.
+   * "UNAVAILABLE": 1 to 256 bytes, any characters but NUL. Required.
    *
    * @generated from field: string cause = 13;
    */
@@ -494,7 +495,10 @@ export type RecordUngatedWriteResponse = Message<"polytraders.governance.v1.Reco
   report?: OperationsReport | undefined;
 
   /**
-   * True when the write_id was on record with the same content.
+   * True when the write_id was on record with the same content, as an ungated
+   * write or as a decision of CheckWrite whose answer was lost: that record
+   * stands, and there is no second one. A decision that rejected the write is no
+   * such record, as the write was made all the same.
    *
    * @generated from field: bool replayed = 4;
    */
@@ -515,22 +519,25 @@ export const RecordUngatedWriteResponseSchema: GenMessage<RecordUngatedWriteResp
  */
 export type ReconcileConfigRequest = Message<"polytraders.governance.v1.ReconcileConfigRequest"> & {
   /**
-   * The bot. Required.
+   * The bot; see CheckWriteRequest.bot_slug. Required.
    *
    * @generated from field: string bot_slug = 1;
    */
   botSlug: string;
 
   /**
-   * Its live values. Parameters on record that are missing here count as
-   * removed. At most 10,000.
+   * Its live values, all of them. Parameters on record that are missing here
+   * count as removed. At most 10,000, and 4 MiB together; no parameter twice,
+   * names compared as CheckWriteRequest.param_name.
    *
    * @generated from field: repeated polytraders.governance.v1.LiveValue live_values = 2;
    */
   liveValues: LiveValue[];
 
   /**
-   * Where the bot runs. Absent: any.
+   * Where the bot runs: at most 64 bytes. The recorded value is then that of the
+   * last write that carried this environment, letter by letter, or none. Absent:
+   * of the last write, whatever environment it carried.
    *
    * @generated from field: optional string environment = 3;
    */
@@ -551,21 +558,23 @@ export const ReconcileConfigRequestSchema: GenMessage<ReconcileConfigRequest> = 
  */
 export type LiveValue = Message<"polytraders.governance.v1.LiveValue"> & {
   /**
-   * The parameter. Required.
+   * The parameter: 1 to 512 bytes, any characters but NUL. Required.
    *
    * @generated from field: string param_name = 1;
    */
   paramName: string;
 
   /**
-   * Its value. Absent with value_json absent: it has none.
+   * Its value; as CheckWriteRequest.old_value. Absent with value_json absent: it
+   * has none.
    *
    * @generated from field: google.protobuf.Value value = 2;
    */
   value?: Value | undefined;
 
   /**
-   * Its value as exact JSON text.
+   * Its value as exact JSON text; as CheckWriteRequest.old_value_json. Absent:
+   * value is used.
    *
    * @generated from field: optional string value_json = 3;
    */
@@ -586,14 +595,16 @@ export const LiveValueSchema: GenMessage<LiveValue> = /*@__PURE__*/
  */
 export type ReconcileConfigResponse = Message<"polytraders.governance.v1.ReconcileConfigResponse"> & {
   /**
-   * One for each parameter whose live value is not the recorded one.
+   * One for each parameter whose live value is not the recorded one. Values are
+   * compared exactly: 1.0 and 1 are the same, so are members in another order.
+   * Each is on record.
    *
    * @generated from field: repeated polytraders.governance.v1.ConfigDrift drifts = 1;
    */
   drifts: ConfigDrift[];
 
   /**
-   * How many parameters were compared.
+   * How many parameters were compared: those on record, and those sent.
    *
    * @generated from field: int32 compared = 2;
    */
@@ -614,7 +625,8 @@ export const ReconcileConfigResponseSchema: GenMessage<ReconcileConfigResponse> 
  */
 export type ConfigDrift = Message<"polytraders.governance.v1.ConfigDrift"> & {
   /**
-   * The parameter.
+   * The parameter, as the recorded write named it; as it was sent where there is
+   * none on record.
    *
    * @generated from field: string param_name = 1;
    */
@@ -705,7 +717,8 @@ export type ListParameterChangesRequest = Message<"polytraders.governance.v1.Lis
   ticketRef: string;
 
   /**
-   * Only writes that were allowed and not confirmed.
+   * Only writes that were allowed and that nobody confirmed, as applied or as
+   * aborted. An ungated write needs no confirmation.
    *
    * @generated from field: bool unconfirmed = 9;
    */
@@ -724,6 +737,13 @@ export type ListParameterChangesRequest = Message<"polytraders.governance.v1.Lis
    * @generated from field: google.protobuf.Timestamp to_time = 11;
    */
   toTime?: Timestamp | undefined;
+
+  /**
+   * Only writes that went through without a verdict (RecordUngatedWrite).
+   *
+   * @generated from field: bool ungated = 12;
+   */
+  ungated: boolean;
 };
 
 /**
@@ -822,6 +842,14 @@ export type ParameterChange = Message<"polytraders.governance.v1.ParameterChange
    * @generated from field: int32 diff_omitted = 8;
    */
   diffOmitted: number;
+
+  /**
+   * Of a write that went through without a verdict, why there was none. Empty of
+   * every other.
+   *
+   * @generated from field: string ungated_cause = 9;
+   */
+  ungatedCause: string;
 };
 
 /**
@@ -952,21 +980,24 @@ export const ExportParameterChangesResponseSchema: GenMessage<ExportParameterCha
  */
 export type GetConfigAsOfRequest = Message<"polytraders.governance.v1.GetConfigAsOfRequest"> & {
   /**
-   * The bot. Required.
+   * The bot; see CheckWriteRequest.bot_slug. Required.
    *
    * @generated from field: string bot_slug = 1;
    */
   botSlug: string;
 
   /**
-   * The time. Absent: now.
+   * The time, 1970 to 2261: writes at it count too. Absent: now.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
   time?: Timestamp | undefined;
 
   /**
-   * By which time. Absent: ACCEPTED.
+   * By which time writes are taken and ordered. ACCEPTED: of those accepted up to
+   * then, the last one recorded. CHANGED: the last one by the time that its
+   * caller claims; of writes with the same time the last one recorded. Absent:
+   * ACCEPTED.
    *
    * @generated from field: polytraders.governance.v1.ConfigBasis basis = 3;
    */
@@ -987,7 +1018,8 @@ export const GetConfigAsOfRequestSchema: GenMessage<GetConfigAsOfRequest> = /*@_
  */
 export type GetConfigAsOfResponse = Message<"polytraders.governance.v1.GetConfigAsOfResponse"> & {
   /**
-   * One for each parameter that had a value.
+   * One for each parameter that had a value, null included, in the order of
+   * their names as they compare.
    *
    * @generated from field: repeated polytraders.governance.v1.ConfigValue values = 1;
    */
@@ -1008,7 +1040,7 @@ export const GetConfigAsOfResponseSchema: GenMessage<GetConfigAsOfResponse> = /*
  */
 export type ConfigValue = Message<"polytraders.governance.v1.ConfigValue"> & {
   /**
-   * The parameter, as it was last sent.
+   * The parameter, as the write in force named it.
    *
    * @generated from field: string param_name = 1;
    */
@@ -1029,7 +1061,8 @@ export type ConfigValue = Message<"polytraders.governance.v1.ConfigValue"> & {
   decisionId: string;
 
   /**
-   * True when nobody confirmed that the write was applied.
+   * True when nobody confirmed, until now, that the write was applied. Never of
+   * an ungated write.
    *
    * @generated from field: bool unconfirmed = 4;
    */

@@ -35,7 +35,10 @@ export const ParameterChangeAuditorService: GenService<{
     output: typeof CheckWriteResponseSchema;
   },
   /**
-   * Tells what became of an allowed write. Roles: as CheckWrite.
+   * Tells what became of an allowed write: applied or aborted. The first outcome
+   * stands; the answer tells it. Whoever may call it may confirm, not only who
+   * asked. Roles: as CheckWrite. Errors: INVALID_FIELD (also for a write that was
+   * rejected), NOT_FOUND, STORE_UNAVAILABLE.
    *
    * @generated from rpc polytraders.governance.v1.ParameterChangeAuditorService.ConfirmWrite
    */
@@ -45,7 +48,9 @@ export const ParameterChangeAuditorService: GenService<{
     output: typeof ConfirmWriteResponseSchema;
   },
   /**
-   * Delivers a write that went through without a verdict. Roles: as CheckWrite.
+   * Delivers a write that went through without a verdict, as often as it takes
+   * until it is answered. Roles: as CheckWrite. Errors: INVALID_FIELD,
+   * WRITE_ID_CONFLICT, STORE_UNAVAILABLE.
    *
    * @generated from rpc polytraders.governance.v1.ParameterChangeAuditorService.RecordUngatedWrite
    */
@@ -55,7 +60,10 @@ export const ParameterChangeAuditorService: GenService<{
     output: typeof RecordUngatedWriteResponseSchema;
   },
   /**
-   * Compares a bot's live values with the recorded ones. Roles: as CheckWrite.
+   * Compares a bot's live values with the recorded ones in force now, and records
+   * each difference. Allowed writes that nobody confirmed are in force. Roles: as
+   * CheckWrite. Leaves one row in the access log, without the values. Errors:
+   * INVALID_FIELD, LIMIT_EXCEEDED, STORE_UNAVAILABLE.
    *
    * @generated from rpc polytraders.governance.v1.ParameterChangeAuditorService.ReconcileConfig
    */
@@ -87,8 +95,12 @@ export const ParameterChangeAuditorService: GenService<{
     output: typeof ExportParameterChangesResponseSchema;
   },
   /**
-   * The configuration of a bot as of a time. Roles: config-store, compliance,
-   * operator. Leaves one row in the access log.
+   * The configuration of a bot as of a time, from the writes on record that were
+   * allowed: a parameter's value is that of its last write; one whose last write
+   * removed it is not listed. A write that was aborted never was, and one that
+   * was confirmed is confirmed, also for times before that became known: a read
+   * in the past uses all that is known now. At most 3.5 MB, else LIMIT_EXCEEDED.
+   * Roles: config-store, compliance, operator. Leaves one row in the access log.
    *
    * @generated from rpc polytraders.governance.v1.ParameterChangeAuditorService.GetConfigAsOf
    */

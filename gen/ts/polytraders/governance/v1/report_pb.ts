@@ -214,7 +214,8 @@ export type OperationsReport = Message<"polytraders.governance.v1.OperationsRepo
 
   /**
    * What happened: "PARAM_CHANGED" when the write may proceed,
-   * "AUDIT_TICKET_REQUIRED" when it was rejected for want of a ticket.
+   * "AUDIT_TICKET_REQUIRED" when it was rejected for want of a ticket,
+   * "UNGATED_WRITE" when it went through without a verdict.
    *
    * @generated from field: string event_type = 3;
    */

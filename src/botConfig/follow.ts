@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type pg from "pg";
+import type { Logger } from "pino";
+import { sqlState } from "../db/pool.ts";
+import type { Settings } from "./settings.ts";
+import { readStored } from "./store.ts";
+
+/** A change on another replica is in force here after this and a query: all follow within 2 s. */
+const pollEveryMs = 500;
+
+/**
+ * Keeps the settings to what is stored; while the database is away, what was known last stays in force.
+ * Disposing stops it.
+ */
+export function followStored(options: {
+  readonly pool: pg.Pool;
+  readonly settings: Settings;
+  readonly log: Logger;
+}): AsyncDisposable {
+  const { pool, settings, log } = options;
+  const closing = new AbortController();
+  let isAway = false;
+
+  async function poll(): Promise<void> {
+    try {
+      settings.adopt(await readStored(pool));
+      if (isAway) log.info("the stored parameters are followed again");
+      isAway = false;
+    } catch (cause) {
+      if (!isAway) {
+        const code = sqlState(cause);
+        log.warn({ code }, "the stored parameters cannot be read; those known last stay in force");
+      }
+      isAway = true;
+    }
+  }
+
+  async function run(): Promise<void> {
+    for (;;) {
+      await sleep(pollEveryMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
+      if (closing.signal.aborted) return;
+      await poll();
+    }
+  }
+
+  const running = run();
+  return {
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await running;
+    },
+  };
+}

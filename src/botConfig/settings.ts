@@ -1,0 +1,64 @@
+import type { Logger } from "pino";
+import { createPolicy, type Policy } from "../auditor/policy.ts";
+import type { ConfigFile, ConfigFileKeys } from "../configFile.ts";
+import type { LedgerSettings } from "../ledger/dependencies.ts";
+import { type InForce, inForce, type StoredValue } from "./inForce.ts";
+
+/** What is in force on this replica, as the bots ask for it: each call tells the latest. */
+export type Settings = {
+  inForce(): InForce;
+  ledger(): LedgerSettings;
+  policy(): Policy;
+  /** Takes over what is stored. What was read before something later is passed over. */
+  adopt(stored: readonly StoredValue[]): void;
+};
+
+/** Starts with the file alone; what is stored comes by `adopt`. */
+export function createSettings(options: {
+  readonly file: ConfigFile;
+  readonly inFile: ConfigFileKeys;
+  readonly log: Logger;
+}): Settings {
+  let current = stateOf([]);
+
+  function stateOf(stored: readonly StoredValue[]) {
+    const parameters = inForce(options.file, options.inFile, stored);
+    const ledger = parameters.values["gov.useractivityledger"];
+    const auditor = parameters.values["gov.parameterchangeauditor"];
+    const { tickets } = options.file;
+    return {
+      seq: Math.max(0, ...stored.map(({ seq }) => seq)),
+      parameters,
+      ledger: {
+        mode: ledger.mode,
+        retainDays: ledger.retain_days,
+        scrubOnAccountClose: ledger.scrub_on_account_close,
+        publishToUser: ledger.publish_to_user,
+      },
+      policy: createPolicy({
+        mode: auditor.mode,
+        requireTicketFor: auditor.require_ticket_for,
+        tiers: options.file.tiers,
+        stopping: options.file.stopping,
+        ...(tickets.system === undefined ? {} : { onTicketSystemDown: tickets.on_ticket_system_down }),
+      }),
+    };
+  }
+
+  return {
+    inForce: () => current.parameters,
+    ledger: () => current.ledger,
+    policy: () => current.policy,
+    adopt(stored) {
+      const next = stateOf(stored);
+      if (next.seq <= current.seq) return;
+      current = next;
+      for (const { botId, paramName } of next.parameters.unknown) {
+        options.log.warn(
+          { botId, paramName },
+          "a stored parameter has no effect: this version does not take it",
+        );
+      }
+    },
+  };
+}
