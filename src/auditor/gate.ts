@@ -81,7 +81,15 @@ export function createGate(dependencies: AuditorDependencies): Gate {
   };
 }
 
-/** A decision on its way into the journal, accepted once its ticket was asked for. */
+function find(
+  write: Write,
+  policy: Policy,
+  { tickets, clock }: AuditorDependencies,
+): FoundTicket | Promise<FoundTicket> {
+  return findTicket(write, policy, tickets, clock.nowMicros(), recordWithinMs - storeAtLeastMs);
+}
+
+/** A decision on its way into the journal, accepted once its ticket was asked about. */
 export async function decisionRow(
   write: Write,
   recordedBy: string,
@@ -89,14 +97,6 @@ export async function decisionRow(
 ): Promise<DecisionRow> {
   const policy = dependencies.policy();
   return rowOf(write, recordedBy, policy, await find(write, policy, dependencies), dependencies);
-}
-
-function find(
-  write: Write,
-  policy: Policy,
-  { tickets, clock }: AuditorDependencies,
-): FoundTicket | Promise<FoundTicket> {
-  return findTicket(write, policy, tickets, clock.nowMicros(), recordWithinMs - storeAtLeastMs);
 }
 
 function rowOf(
@@ -107,11 +107,16 @@ function rowOf(
   dependencies: AuditorDependencies,
 ): DecisionRow {
   const acceptedMicros = dependencies.clock.nowMicros();
+  const ticket = ticketAsOf(found, write, acceptedMicros);
+  const recordId = dependencies.recordId();
+  if (ticket.kind === "invalid") {
+    dependencies.log.info({ decisionId: recordId, why: ticket.why }, "a ticket does not cover its write");
+  }
   return {
     write,
-    decision: decide(write, policy, ticketAsOf(found, write, acceptedMicros)),
+    decision: decide(write, policy, ticket),
     mode: policy.mode,
-    recordId: dependencies.recordId(),
+    recordId,
     acceptedMicros,
     recordedBy,
     contentHash: contentHashOf(write, dependencies.key),

@@ -72,7 +72,7 @@ async function checkWrite(options: CheckWriteOptions): Promise<void> {
     connection.client(ParameterChangeAuditorService).checkWrite(requestOf(options), { timeoutMs: 10_000 }),
   );
   if (options.json) await printLine(jsonLine(CheckWriteResponseSchema, response));
-  else await print(textOf(response));
+  else await print(verdictText(response));
   if (response.durability === Durability.NOT_RECORDED && !options.dryRun) {
     note("the verdict holds, but it could not be recorded in time");
   }
@@ -99,7 +99,8 @@ function requestOf(options: CheckWriteOptions): WriteFields {
 const valueMaxColumns = 60;
 const diffMaxLines = 20;
 
-function textOf(response: CheckWriteResponse): string {
+/** A verdict for a person at a terminal. */
+export function verdictText(response: CheckWriteResponse): string {
   const lines = [
     `${response.allowed ? "ALLOWED" : "NOT ALLOWED"}  ${response.reasonCode}: ${response.userMessage}`,
     `  verdict    ${enumName(Verdict, response.verdict)} (${enumName(Mode, response.mode).toLowerCase()})`,

@@ -12,10 +12,10 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** The table that `governance --help` prints. */
 export const exitCodesHelp = `Exit codes:
-  0  done; check-write: the write is allowed
+  0  done; check-write, config set: the write is allowed
   1  cannot start: a setting, a file, the database or the token is missing or not usable
   2  bad usage: an option or an argument is wrong
-  3  check-write: the write is not allowed
+  3  check-write, config set: the write is not allowed
   4  export: cut before its end; run it again with --resume
   5  refused by the service; replay: at least one row was refused
   6  the service cannot be reached

@@ -11,7 +11,7 @@ import type {
 } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import { tiers } from "../auditor/tiers.ts";
 import { CliError, exitCodes } from "./exitCodes.ts";
-import { timeOption, wallet } from "./values.ts";
+import { timeOption, walletFilter } from "./values.ts";
 
 /** What list and export can be asked for, as errors call it. All but user actions have an option of their own. */
 export const kindNames = {
@@ -79,7 +79,8 @@ const filters: readonly Filter[] = [
   {
     key: "wallet",
     of: ["actions"],
-    option: () => new Option("--wallet <0x…>", "of this wallet").argParser(wallet),
+    option: () =>
+      new Option("--wallet <0x…>", "of this wallet, or of what stands for it").argParser(walletFilter),
   },
   { key: "traceId", of: ["actions"], option: () => new Option("--trace-id <id>", "of this trace") },
   {

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { StartupError } from "../startupError.ts";
 import { version } from "../version.ts";
 import { checkWriteCommand } from "./checkWrite.ts";
+import { configCommand } from "./config.ts";
 import { CliError, exitCodes, exitCodesHelp } from "./exitCodes.ts";
 import { exportCommand } from "./export.ts";
 import { listCommand } from "./list.ts";
@@ -47,6 +48,7 @@ governance <command> --help tells all about one of them.`,
       [
         recordCommand(),
         checkWriteCommand(),
+        configCommand(),
         listCommand(),
         sessionCommand(),
         exportCommand(),
@@ -56,7 +58,10 @@ governance <command> --help tells all about one of them.`,
   ] as const;
   for (const [title, commands] of groups) {
     program.commandsGroup(title);
-    for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+    for (const command of commands) {
+      program.addCommand(command.copyInheritedSettings(program));
+      for (const one of command.commands) one.copyInheritedSettings(command);
+    }
   }
   return program;
 }

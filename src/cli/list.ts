@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type Connection, connected } from "./connection/connection.ts";
 import { addConnectionOptions, type ConnectionOptions } from "./connection/options.ts";
+import { CliError, exitCodes } from "./exitCodes.ts";
 import { addFilterOptions, type FilterOptions, type Kind, kindNames, kindOf } from "./filters.ts";
 import { actionListing } from "./list/actions.ts";
 import { callListing } from "./list/calls.ts";
@@ -10,13 +11,16 @@ import { gapListing } from "./list/gaps.ts";
 import { listPages } from "./list/pages.ts";
 
 export type OutputOptions = { readonly limit: number; readonly json?: true };
-type ListOptions = ConnectionOptions & FilterOptions & OutputOptions;
+type ListOptions = ConnectionOptions &
+  FilterOptions &
+  OutputOptions & { readonly unconfirmed?: true; readonly ungated?: true };
 
 export function listCommand(): Command {
   const command = new Command("list").description(
     "List user actions, parameter changes and what belongs to them, newest first; session gaps by session.",
   );
   addFilterOptions(command, ["actions", "changes", "conflicts", "gaps", "access"]);
+  for (const option of changeStates()) command.addOption(option.helpGroup("Parameter changes only:"));
   addOutputOptions(command).action(list);
   return addConnectionOptions(command, "compliance").addHelpText(
     "after",
@@ -26,8 +30,17 @@ A token with the role user lists summaries of its own wallet's actions.
 Examples:
   governance list --action-type HALT --from 2026-05-09
   governance list --changes --bot risk.liquidityguard --limit all --json | jq -r .report.param_name
+  governance list --changes --unconfirmed --bot risk.liquidityguard
   governance list --access --outcome WALLET_NOT_ALLOWED`,
   );
+}
+
+/** What became of changes: a list tells it as it is now, which an export cannot. */
+function changeStates(): readonly Option[] {
+  return [
+    new Option("--unconfirmed", "allowed, and nobody said what became of them"),
+    new Option("--ungated", "made without a verdict"),
+  ];
 }
 
 /** Adds how much is printed and how. */
@@ -51,6 +64,10 @@ function limit(value: string): number {
 
 async function list(options: ListOptions): Promise<void> {
   const kind = kindOf(options);
+  if (kind !== "changes" && (options.unconfirmed || options.ungated)) {
+    const option = options.unconfirmed ? "--unconfirmed" : "--ungated";
+    throw new CliError(exitCodes.usage, `${option} is a filter of ${kindNames.changes}: add --changes`);
+  }
   await connected(options, "compliance", (connection) => listKind(kind, connection, options));
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { fromJson } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { InvalidArgumentError } from "commander";
+import { identityPattern } from "../ledger/identity.ts";
 
 /** Parsers of option values. They throw commander's InvalidArgumentError, which becomes exit code 2. */
 
@@ -36,6 +37,11 @@ export function wallet(value: string): string {
   if (!/^0x[0-9a-fA-F]{40}$/.test(value))
     throw new InvalidArgumentError("Must be 0x and 40 hexadecimal digits.");
   return value;
+}
+
+/** A wallet to filter by: an address, or what stands for one since its account was scrubbed. */
+export function walletFilter(value: string): string {
+  return identityPattern.test(value) ? value : wallet(value);
 }
 
 /** A whole number from 1. */

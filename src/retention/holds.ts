@@ -200,8 +200,15 @@ export async function heldWallet(
   identity: string,
 ): Promise<boolean> {
   await client.query(lockHolds);
-  const { rows: any } = await client.query("select from maintenance.hold_in_force where kind = 'a' limit 1");
-  if (any.length === 0) return false;
+  type Holds = { readonly some: boolean; readonly named: boolean };
+  const { rows: holds } = await client.query<Holds>(
+    `select count(*) > 0 as some, coalesce(bool_or(wallet is null and identity = $1), false) as named
+     from maintenance.hold_in_force where kind = 'a'`,
+    [identity],
+  );
+  if (!holds[0]?.some) return false;
+  // A hold that knows the identity alone cannot be compared with what is not scrubbed yet.
+  if (holds[0].named) return true;
   const address = wallet.toLowerCase();
   const held = walletTables.map(({ table, hasMentions }) => {
     const mentioned = hasMentions ? " or t.mentions @> array[substr($1, 3)]" : "";

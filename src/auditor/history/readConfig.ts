@@ -47,34 +47,29 @@ const outcome = `(select w.outcome from auditor.confirmation w
 const acceptedInTime = `c.accepted_at <=
   coalesce(timestamptz 'epoch' + $5::bigint * interval '1 microsecond', timestamptz 'infinity')`;
 
-/**
- * The last write of each parameter in log order: one descent of the index for each parameter, and one for
- * its last write, however many writes it had.
- */
-const lastAccepted = `with recursive param as (
+/** The last write of each parameter, by one descent of the index for each; `last` tells it of p.param_key. */
+const ofEachParam = (last: string) => `with recursive param as (
     (select c.param_key from auditor.parameter_change c where c.bot_key = $1::text order by c.param_key limit 1)
     union all
     select (select c.param_key from auditor.parameter_change c
             where c.bot_key = $1::text and c.param_key > p.param_key order by c.param_key limit 1)
     from param p where p.param_key is not null
   )
-  select last.* from param p cross join lateral (
-    select c.accepted_at, c.record_id from auditor.parameter_change c
-    where ${counts} and c.param_key = p.param_key and ${acceptedInTime} and ${outcome} is distinct from 'ABORTED'
-    order by c.epoch desc, c.xid desc, c.ord desc limit 1
-  ) last`;
+  select last.* from param p cross join lateral (${last}) last`;
 
-/** The last one by the time that its caller claims, of those that claim none by the service's. */
-const lastChanged = `select distinct on (c.param_key) c.accepted_at, c.record_id
-  from auditor.parameter_change c
-  where ${counts} and case when c.changed_at_ns is null then ${acceptedInTime} else c.changed_at_ns <= $7::bigint end
-    and not exists (
-      select from auditor.confirmation w
-      where w.decided_at = c.accepted_at and w.decision_id = c.record_id and w.outcome = 'ABORTED'
-        and (w.epoch, w.xid) < ($2::int, $3::text::xid8))
-  order by c.param_key,
-    coalesce(c.changed_at_ns, (extract(epoch from c.accepted_at) * 1000000)::bigint * 1000) desc,
-    c.epoch desc, c.xid desc, c.ord desc`;
+/** In log order: one descent of the index again, however many writes the parameter had. */
+const lastAccepted = ofEachParam(`select c.accepted_at, c.record_id from auditor.parameter_change c
+  where ${counts} and c.param_key = p.param_key and ${acceptedInTime} and ${outcome} is distinct from 'ABORTED'
+  order by c.accepted_at desc, c.epoch desc, c.xid desc, c.ord desc limit 1`);
+
+/** By the time that its caller claims; of those that claim none, the service's. No index has that order. */
+const lastChanged = ofEachParam(`select c.accepted_at, c.record_id from (
+    select c.accepted_at, c.record_id from auditor.parameter_change c
+    where ${counts} and c.param_key = p.param_key
+      and case when c.changed_at_ns is null then ${acceptedInTime} else c.changed_at_ns <= $7::bigint end
+    order by coalesce(c.changed_at_ns, (extract(epoch from c.accepted_at) * 1000000)::bigint * 1000) desc,
+      c.epoch desc, c.xid desc, c.ord desc
+  ) c where ${outcome} is distinct from 'ABORTED' limit 1`);
 
 /** Beside its name and value, what an entry of an answer takes. */
 const entryBytes = 64;

@@ -9,11 +9,15 @@ import { jsonLine } from "../output/json.ts";
 import type { Column } from "../output/table.ts";
 import { callOptions, type Listing, timeText } from "./pages.ts";
 
-export function changeListing(connection: Connection, options: FilterOptions): Listing<ParameterChange> {
+export function changeListing(
+  connection: Connection,
+  options: FilterOptions & { readonly unconfirmed?: true; readonly ungated?: true },
+): Listing<ParameterChange> {
   const auditor = connection.client(ParameterChangeAuditorService);
   return {
     async nextPage(pageSize, pageToken) {
-      const request = { ...changeFilters(options), pageSize, pageToken };
+      const { unconfirmed = false, ungated = false } = options;
+      const request = { ...changeFilters(options), unconfirmed, ungated, pageSize, pageToken };
       const { changes, nextPageToken } = await auditor.listParameterChanges(request, callOptions);
       return { rows: changes, nextPageToken };
     },

@@ -115,24 +115,6 @@ select maintenance.make_append_only(t) from unnest(array[
   'ledger.fill_trace', 'ledger.order_trace', 'ledger.order_fill', 'ledger.fill_alias']::regclass[]) t;
 grant select on ledger.fill_trace, ledger.order_trace, ledger.order_fill, ledger.fill_alias to governance_writer;
 
--- All names of the fills that are called so, as known to a reader who reads the log below (p_epoch, p_below).
-create function ledger.names_of_fills(p_fill_ids text[], p_epoch int, p_below xid8) returns text[]
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  with fill as (
-    select unnest(p_fill_ids) as fill_id
-    union
-    select fill_id from ledger.fill_alias
-    where made_fill_id = any (p_fill_ids) and (epoch, xid) < (p_epoch, p_below)
-  )
-  select array_agg(fill_id) from (
-    select fill_id from fill
-    union
-    select k.made_fill_id from fill f join ledger.fill_alias k on k.fill_id = f.fill_id
-    where (k.epoch, k.xid) < (p_epoch, p_below)
-  ) as name
-$$;
-grant execute on function ledger.names_of_fills to governance_writer;
-
 -- Records a batch of execution reports in one transaction and answers the indexes of those that were on
 -- record before. Who has the same keys in an open transaction is waited for; keys are claimed in sorted
 -- order so that two batches cannot wait for each other in a circle.
@@ -305,31 +287,5 @@ begin
     on conflict do nothing
     returning event_id, session_id, fill_id;
 end $$;
-
--- The actions that a fill is linked to, or will be at once: those with a trace of its own or of its order,
--- committed now, in the order of the log. What ledger.link has not come to yet is read from the reports.
-create function ledger.actions_of_fill(
-  p_fill_id text, p_made_fill_id text, p_order_id text, p_trace_id text, p_limit int
-) returns setof text
-language sql stable set search_path = pg_catalog, pg_temp as $$
-  with name as materialized (
-    select p_fill_id as fill_id
-    union select p_made_fill_id where p_made_fill_id is not null
-    union select fill_id from ledger.fill_alias where made_fill_id = p_fill_id
-    union select made_fill_id from ledger.fill_alias where fill_id = p_fill_id
-  ), trace as materialized (
-    select p_trace_id as trace_id where p_trace_id is not null
-    union select t.trace_id from name n join ledger.fill_trace t on t.fill_id = n.fill_id
-    union select trace_id from ledger.order_trace where order_id = p_order_id
-    union select f.trace_id from log.state s join ledger.fill_report f on f.epoch = s.epoch and f.xid >= s.followed
-      where f.trace_id is not null and f.order_id = p_order_id
-    union select f.trace_id from log.state s
-      join ledger.fill_report f on f.epoch = s.epoch and f.xid >= s.followed
-      where f.trace_id is not null and f.fill_id in (select fill_id from name)
-  )
-  select a.event_id from trace t join ledger.user_action a on a.trace_id = t.trace_id
-  order by a.epoch, a.xid, a.ord limit p_limit
-$$;
-grant execute on function ledger.actions_of_fill to governance_writer;
 
 reset role;

@@ -3,11 +3,15 @@ set local role governance_owner;
 -- Which numbers of a session's actions have been seen (R21), kept by ledger.note_gaps alone. In all
 -- multiranges of this file the number n is the range [n - 1, n), so that [2, 5) are the numbers 3 to 5: the
 -- largest bigint has no range of its own otherwise.
+create function ledger.range_count(p_ranges int8multirange) returns int
+language sql immutable set search_path = pg_catalog, pg_temp as 'select count(*)::int from unnest(p_ranges)';
+
 create table ledger.session_seen (
   session_id text collate "C" primary key,
   seen int8multirange not null,
   missing int8multirange not null,
-  detected_at timestamptz not null
+  detected_at timestamptz not null,
+  ranges int not null generated always as (ledger.range_count(seen)) stored
 );
 create index session_seen_missing on ledger.session_seen (session_id) where not isempty(missing);
 grant select on ledger.session_seen to governance_writer;
@@ -38,10 +42,14 @@ create index user_action_numbered on ledger.user_action (epoch, xid) where sessi
 -- Notes the gaps that the window of the log [p_from, p_below) opened and closed. What is missing follows
 -- from the numbers seen alone, 1 to the largest, so the order they came in makes no difference. Called by
 -- log.follow alone, one call at a time.
+-- Each step of a session costs what its ranges cost. A producer that numbers at random would hold up the
+-- whole log one day, so a session with more ranges than v_most at once is noted no further.
 create function ledger.note_gaps(p_epoch int, p_from xid8, p_below xid8, p_at timestamptz)
 returns table (session_id text, opened text, closed text, missing text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
+declare
+  v_most constant int := 5000;
 begin
   if not exists (
     select from ledger.user_action
@@ -63,6 +71,7 @@ begin
     ), known as (
       select c.session_id, c.wallet, coalesce(s.seen, '{}') + c.numbers as seen, coalesce(s.missing, '{}') as missing
       from came c left join ledger.session_seen s on s.session_id = c.session_id
+      where s.ranges is null or s.ranges <= v_most
     ), noted as (
       select session_id, wallet, seen, missing as missing_before,
         int8multirange(int8range(0, upper(seen))) - seen as missing

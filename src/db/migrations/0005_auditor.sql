@@ -195,7 +195,8 @@ declare
 begin
   select array_agg(c.accepted_at order by nth), array_agg(c.allowed order by nth) into v_decided_at, v_allowed
     from unnest(p_decision_id) with ordinality as i (decision_id, nth)
-    left join auditor.parameter_change c on c.record_id = i.decision_id;
+    left join lateral (
+      select accepted_at, allowed from auditor.parameter_change where record_id = i.decision_id limit 1) c on true;
   -- Sorted as in auditor.append.
   insert into auditor.confirmation (decided_at, epoch, ord, confirmed_at, decision_id, outcome, confirmed_by)
     select distinct on (decided_at, decision_id collate "C")

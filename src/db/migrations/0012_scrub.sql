@@ -33,4 +33,15 @@ create index order_fill_named on ledger.order_fill (order_id)
 create index fill_alias_named on ledger.fill_alias (fill_id)
   where (made_fill_id || ' ' || fill_id) ~* '(^|[^0-9a-f])(0{24})?[0-9a-f]{40}($|[^0-9a-f])';
 
+-- Ids that one row takes from another are rewritten one table after the other.
+do $$
+declare
+  v record;
+begin
+  for v in select conrelid::regclass as name, conname from pg_constraint
+    where contype = 'f' and connamespace::regnamespace::text in ('ledger', 'access', 'maintenance') loop
+    execute format('alter table %s alter constraint %I deferrable initially immediate', v.name, v.conname);
+  end loop;
+end $$;
+
 reset role;

@@ -26,14 +26,20 @@ export type LinkLimits = {
 
 type LinkRow = { readonly nth: number; readonly id: string };
 
-/** Looked up for each action in its own month; the oldest link first, each fill by the id it has of its own. */
+/**
+ * Looked up for each action in its own month; the oldest link first, each fill by the id it has of its own.
+ * "offset 0" has the links found by their action before they are sorted: the log's index, which is sorted
+ * already, would be read from its beginning.
+ */
 const fillsOfActions = `
   select k.nth::int as nth, coalesce(n.fill_id, l.fill_id) as id
   from unnest($1::timestamptz[], $2::text[]) with ordinality as k (accepted_at, event_id, nth)
   cross join lateral (
-    select fill_id, epoch, xid, ord from ledger.fill_link
-    where action_accepted_at = k.accepted_at and event_id = k.event_id and (epoch, xid) < ($3::int, $4::text::xid8)
-    order by epoch, xid, ord limit $5::bigint
+    select * from (
+      select fill_id, epoch, xid, ord from ledger.fill_link
+      where action_accepted_at = k.accepted_at and event_id = k.event_id and (epoch, xid) < ($3::int, $4::text::xid8)
+      offset 0
+    ) as found order by epoch, xid, ord limit $5::bigint
   ) as l
   left join ledger.fill_alias n on n.made_fill_id = l.fill_id and (n.epoch, n.xid) < ($3::int, $4::text::xid8)
   order by k.nth, l.epoch, l.xid, l.ord, n.fill_id limit $6::bigint`;
@@ -57,13 +63,22 @@ export function withFills<T extends { readonly acceptedMicros: number; readonly 
 }
 
 const actionsOfFills = `
+  with asked as (
+    select fill_id, nth from unnest($1::text[]) with ordinality as k (fill_id, nth)
+  ), name as (
+    select nth, fill_id from asked
+    union all
+    select a.nth, n.made_fill_id from asked a join ledger.fill_alias n on n.fill_id = a.fill_id
+    where (n.epoch, n.xid) < ($2::int, $3::text::xid8)
+  )
   select k.nth::int as nth, l.event_id as id
-  from unnest($1::text[]) with ordinality as k (fill_id, nth)
+  from (select nth, array_agg(fill_id) as names from name group by nth) as k
   cross join lateral (
-    select event_id, epoch, xid, ord from ledger.fill_link
-    where fill_id = any (ledger.names_of_fills(array[k.fill_id], $2::int, $3::text::xid8))
-      and (epoch, xid) < ($2::int, $3::text::xid8)
-    order by epoch, xid, ord limit $4::bigint
+    select * from (
+      select event_id, epoch, xid, ord from ledger.fill_link
+      where fill_id = any (k.names) and (epoch, xid) < ($2::int, $3::text::xid8)
+      offset 0
+    ) as found order by epoch, xid, ord limit $4::bigint
   ) as l
   order by k.nth, l.epoch, l.xid, l.ord limit $5::bigint`;
 

@@ -56,7 +56,7 @@ type Row = {
 const position = `select e.position from log.entry e
   where e.epoch = f.epoch and e.xid = f.xid and e.ord = f.ord and e.source = 'f'`;
 
-/** $1 and $2 are how far the page reads the log (PageQuery): the names known there. */
+/** $1 and $2 are how far the page reads the log (PageQuery): the names known there. Of a contradiction, the first. */
 const ownName = `select min(n.fill_id) from ledger.fill_alias n
   where n.made_fill_id = f.fill_id and (n.epoch, n.xid) < ($1::int, $2::text::xid8)`;
 
@@ -76,37 +76,55 @@ export function readFills(
   linksMax: number | null = listedLinksMax,
 ): Promise<FoundPage<FillAt>> {
   const query = new PageQuery("f", page)
-    .where(
-      filters.fillId,
-      (fillId) => `f.fill_id = any (ledger.names_of_fills(array[${fillId}], $1::int, $2::text::xid8))`,
-    )
     .where(filters.tradeId, (tradeId) => `f.trade_id = ${tradeId}`)
     .where(filters.orderId, (orderId) => `f.order_id = ${orderId}`)
     .where(filters.traceId, (traceId) => `f.trace_id = ${traceId}`)
     .where(filters.wallet, (wallet) => `lower(f.wallet) = ${wallet}`)
     .acceptedBetween(filters.fromMicros, filters.toMicros);
-  return readPage(pool, query, page, linksMax);
+  if (filters.fillId === null) return readPage(pool, query, "ledger.fill_report", page, linksMax);
+  const of = query.values.push(filters.fillId);
+  return readPage(pool, query, reportsOf(`select $${of}::text as fill_id`), page, linksMax);
 }
 
 /** One page of the reports of those fills that are linked to an action of the session. */
 export function readSessionFills(pool: pg.Pool, sessionId: string, page: Page): Promise<FoundPage<FillAt>> {
-  const query = new PageQuery("f", page).where(
-    sessionId,
-    (session) => `f.fill_id = any (ledger.names_of_fills(array(
-      select l.fill_id from ledger.fill_link l
-      where l.session_id = ${session} and (l.epoch, l.xid) < ($1::int, $2::text::xid8)), $1::int, $2::text::xid8))`,
-  );
-  return readPage(pool, query, page, listedLinksMax);
+  const query = new PageQuery("f", page);
+  const of = query.values.push(sessionId);
+  const linked = `select l.fill_id from ledger.fill_link l
+    where l.session_id = $${of}::text and (l.epoch, l.xid) < ($1::int, $2::text::xid8)`;
+  return readPage(pool, query, reportsOf(linked), page, listedLinksMax);
+}
+
+/**
+ * The reports of the fills that the query names, under all names of theirs. "offset 0" has them found by
+ * their fill before they are sorted: the log's index, which is sorted already, would be read from its end.
+ */
+function reportsOf(fillIds: string): string {
+  return `(
+    with asked as (${fillIds}), fill as (
+      select fill_id from asked
+      union
+      select n.fill_id from asked a join ledger.fill_alias n on n.made_fill_id = a.fill_id
+      where (n.epoch, n.xid) < ($1::int, $2::text::xid8)
+    ), name as (
+      select fill_id from fill
+      union
+      select n.made_fill_id from fill join ledger.fill_alias n on n.fill_id = fill.fill_id
+      where (n.epoch, n.xid) < ($1::int, $2::text::xid8)
+    )
+    select * from ledger.fill_report where fill_id = any (array(select fill_id from name)) offset 0
+  )`;
 }
 
 async function readPage(
   pool: pg.Pool,
   query: PageQuery,
+  from: string,
   page: Page,
   ofOneMax: number | null,
 ): Promise<FoundPage<FillAt>> {
   const bytes = "coalesce(octet_length(f.raw_json), 0)";
-  const text = query.text({ columns, from: "ledger.fill_report f", bytes });
+  const text = query.text({ columns, from: `${from} f`, bytes });
   const rows = await read<Row & { page_bytes: number }>(pool, { text, values: query.values });
   const anyLinks = rows[0]?.any_links ?? false;
   const found = query.page(rows, fillOf);

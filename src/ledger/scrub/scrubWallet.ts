@@ -79,6 +79,7 @@ async function rewrite(
     // As the owner from here on, and past the triggers that keep every table append-only.
     await client.query("set local role governance_owner");
     await client.query("set local governance.maintenance = 'on'");
+    await client.query("set constraints all deferred");
     // Statistics are of yesterday's sizes; each condition has its index.
     await client.query("set local enable_seqscan = off");
     await client.query("set local enable_hashjoin = off");

@@ -33,7 +33,7 @@ function ungated(writeId: string, more: Partial<UngatedInit> = {}): UngatedInit 
   return { ...base, writeId, changedAt, cause: "UNAVAILABLE", ...more };
 }
 
-async function valueOf(botSlug: string, paramName: string): Promise<string | undefined> {
+async function inForce(botSlug: string, paramName: string): Promise<string | undefined> {
   const { values } = await compliance.getConfigAsOf({ botSlug });
   return values.find((value) => value.paramName === paramName)?.valueJson;
 }
@@ -63,7 +63,7 @@ test("a write without a verdict is recorded as that, with what the policy says o
   expect(lines.map((line) => JSON.parse(line))).toMatchObject([
     { event_type: "UNGATED_WRITE", allowed: true, verdict: "REJECT", ungated_cause: "UNAVAILABLE" },
   ]);
-  expect(await valueOf("risk.killswitch", "armed")).toBe("false");
+  expect(await inForce("risk.killswitch", "armed")).toBe("false");
 });
 
 test("sent again it is recorded once, also twenty times at the same moment", async () => {
@@ -128,7 +128,7 @@ test("a write that was rejected and made all the same is on record twice: as rej
   expect(made).toMatchObject({ replayed: false, report: { eventType: "UNGATED_WRITE" } });
   expect(again).toMatchObject({ replayed: true, decisionId: made.decisionId });
   expect(await records("unheard")).toBe(2);
-  expect(await valueOf("risk.killswitch", "unheard")).toBe("false");
+  expect(await inForce("risk.killswitch", "unheard")).toBe("false");
   const refusal = await refusalOf(
     configStore.recordUngatedWrite(ungated("unheard", { ...own, newValueJson: "0" })),
   );
@@ -167,9 +167,9 @@ test("ungated writes are listed, apart from the others, and need no confirmation
 
 test("one that turns out not to have been made can be told as aborted", async () => {
   const { decisionId } = await configStore.recordUngatedWrite(ungated("undone", { newValueJson: "1" }));
-  expect(await valueOf("strategy.sports", "undone")).toBe("1");
+  expect(await inForce("strategy.sports", "undone")).toBe("1");
   await configStore.confirmWrite({ decisionId, outcome: WriteOutcome.ABORTED });
-  expect(await valueOf("strategy.sports", "undone")).toBeUndefined();
+  expect(await inForce("strategy.sports", "undone")).toBeUndefined();
 });
 
 test("each is counted once by tier, as a change, and never as a rejection", async () => {
@@ -180,7 +180,7 @@ test("each is counted once by tier, as a change, and never as a rejection", asyn
     ),
     await metricValue(
       service,
-      'polytraders_gov_parameterchangeauditor_changes_total{bot_slug="OTHER",param_tier="P0"}',
+      'polytraders_gov_parameterchangeauditor_changes_total{bot_slug="risk.killswitch",param_tier="P0"}',
     ),
     await metricValue(
       service,

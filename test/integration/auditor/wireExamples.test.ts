@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import {
   Durability,
   FieldChangeKind,
@@ -41,11 +41,12 @@ const printed = {
 
 const ulid = expect.stringMatching(/^[0-9A-HJKMNP-TV-Z]{26}$/);
 
+// Each test begins with an empty log, as the places in it are part of what is printed.
 let service: TestService;
-beforeAll(async () => {
+beforeEach(async () => {
   service = await startTestService({ clock: stoppedClock("2026-05-09T10:00:00Z"), config: exampleTiers });
 });
-afterAll(() => service[Symbol.asyncDispose]());
+afterEach(() => service[Symbol.asyncDispose]());
 
 test("the payload of §11, posted as it is printed, is answered as §13 prints", async () => {
   const answer = await postJson(service, "config-store", "ParameterChangeAuditorService/CheckWrite", payload);
@@ -135,6 +136,7 @@ test("the same payload over gRPC is answered with the same words and values", as
 });
 
 test("end to end: the change is in the audit log with its full diff, as §13 prints it", async () => {
+  await postJson(service, "config-store", "ParameterChangeAuditorService/CheckWrite", payload);
   const compliance = await auditorAs(service, "compliance");
   const { lines } = await readExport(compliance.exportParameterChanges({ ticketRef: "PTRD-1042" }));
   expect(JSON.parse(lines[0] ?? "")).toEqual({

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => running.disposeAsync());
 
-/** A table, and its first column. */
+/** A table, and its first column that could be written at all. */
 type Table = { name: string; isPartition: boolean; rows: number; column: string };
 
 /** Every table of the service's schemas, partitions too, as the database lists them. */
@@ -29,7 +29,8 @@ async function tables(): Promise<Table[]> {
   const found = await database.query<{ name: string; partition: boolean; column: string }>(
     "superuser",
     `select format('%I.%I', n.nspname, c.relname) as name, c.relispartition as partition,
-       (select attname from pg_attribute where attrelid = c.oid and attnum = 1) as column
+       (select attname from pg_attribute where attrelid = c.oid and attnum > 0 and attidentity = ''
+          order by attnum limit 1) as column
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where n.nspname in ('ledger', 'auditor', 'log', 'access', 'maintenance', 'governance') and c.relkind in ('r', 'p')
      order by 1`,
@@ -79,6 +80,7 @@ test("there are records in every table that the following tests try to rewrite",
     "log.entry",
     "log.state",
     "maintenance.record_key",
+    "maintenance.retain_days",
   ]);
   expect(found.filter(({ isPartition }) => isPartition).length).toBeGreaterThanOrEqual(9);
 });

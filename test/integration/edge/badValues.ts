@@ -293,3 +293,57 @@ export function goodAction(eventId: string): Record<string, unknown> {
   const wallet = "0xdeadbeef00000000000000000000000000000001";
   return { eventId, wallet, sessionId: "session", actionType: "HALT" };
 }
+
+/** A decimal string, digit for digit. */
+function decimal({ maxDigits, whole = false }: { maxDigits: number; whole?: boolean }): FieldRows {
+  return {
+    bad: {
+      "a sign": { value: "-1" },
+      "an exponent": { value: "1e3" },
+      "a comma": { value: "1,5" },
+      "no digits before the point": { value: ".5" },
+      "no digits behind the point": { value: "5." },
+      "digits of another script": { value: "\u0661" },
+      "a line end": { value: "1\n" },
+      "one digit too many": { value: "1".repeat(maxDigits + 1) },
+      "1 MiB": { value: "1".repeat(megabyte) },
+      ...(whole ? { "a fraction": { value: "1.5" } } : {}),
+    },
+    good: {
+      "as long as may be": { value: "9".repeat(maxDigits) },
+      "leading zeros": { value: "007" },
+      empty: { value: "" },
+      ...(whole ? {} : { "a fraction as long as may be": { value: `0.${"3".repeat(maxDigits - 1)}` } }),
+    },
+    badJson: { "half a surrogate pair": loneSurrogate, "a number": "0" },
+  };
+}
+
+const statuses = ["MATCHED", "MINED", "CONFIRMED", "RETRYING", "FAILED"];
+
+/** What an execution report is made of: alone in a request, and in a batch. */
+export const reportFields: Readonly<Record<string, FieldRows>> = {
+  fill_id: text({ max: 128 }),
+  trade_id: text({ max: 128, required: true }),
+  order_id: text({ max: 128, required: true }),
+  trace_id: text({ max: 128 }),
+  wallet: wallet({ required: false }),
+  status: oneOf([...statuses, ...statuses.map((status) => `TRADE_STATUS_${status}`), ""]),
+  market: text({ max: 128 }),
+  asset_id: decimal({ maxDigits: 78, whole: true }),
+  side: oneOf(["BUY", "SELL", ""]),
+  size: decimal({ maxDigits: 80 }),
+  price: decimal({ maxDigits: 80 }),
+  fee_rate_bps: decimal({ maxDigits: 80 }),
+  outcome: text({ max: 256 }),
+  trader_side: oneOf(["TAKER", "MAKER", ""]),
+  transaction_hash: text({ max: 128 }),
+  matched_at: time,
+  updated_at: time,
+  raw_json: exactJson({ max: 64 * 1024, objectsOnly: false }),
+};
+
+/** An execution report with no fault, named by trade and order. */
+export function goodReport(tradeId: string): Record<string, unknown> {
+  return { tradeId, orderId: "order" };
+}

@@ -10,6 +10,7 @@ import { createTestDatabase } from "../../support/database.ts";
 import { type LogRecords, logRecords } from "../../support/logRecords.ts";
 import { metricValue } from "../../support/metrics.ts";
 import { startTestService, type TestService } from "../../support/service.ts";
+import { openStream } from "./actionStream.ts";
 import { action, wallet } from "./actions.ts";
 
 const clock = stoppedClock("2026-05-09T10:00:00Z");
@@ -181,14 +182,48 @@ test("pages go by session id, with neither gaps nor repeats, whatever their size
   }
 });
 
-test("a session with very many gaps is answered with the first thousand", async () => {
-  const odd = Array.from({ length: 2_000 }, (_, i) =>
-    action(`gap_odd_${i}`, { sessionId: "odd", sessionSeq: BigInt(2 * i + 2) }),
-  );
-  await Promise.all(odd.map((one) => bot.recordUserAction(one)));
-  const { gaps } = await compliance.listSessionGaps({ sessionId: "odd" });
+/** Records an action for each number in one stream, a thousand at a time. */
+async function stream(sessionId: string, numbers: readonly number[]): Promise<void> {
+  const opened = await openStream(bot, sessionId);
+  for (let from = 0; from < numbers.length; from += 1000) {
+    const batch = numbers
+      .slice(from, from + 1000)
+      .map((number) => action(`gap_${sessionId}_${number}`, { sessionId, sessionSeq: BigInt(number) }));
+    opened.send(from + 1, batch);
+    await opened.ack();
+  }
+  await opened.end();
+}
+
+test("a session with very many gaps is answered with the first thousand, and they still close", async () => {
+  const even = Array.from({ length: 2_000 }, (_, i) => 2 * i + 2);
+  await stream("even", even);
+  const { gaps } = await compliance.listSessionGaps({ sessionId: "even" });
   expect(gaps[0]?.missing).toHaveLength(1000);
   expect(gaps[0]?.missing.at(-1)).toMatchObject({ first: 1999n, last: 1999n });
+  await stream(
+    "even",
+    even.map((number) => number - 1),
+  );
+  expect(await missingOf("even")).toBe("");
+});
+
+test("a session whose numbers are no count is noted no further, and holds up nobody", async () => {
+  const recorded = () =>
+    service.database.query<{ n: number }>(
+      "superuser",
+      "select count(*)::int as n from ledger.session_gap where session_id = 'random'",
+    );
+  await stream(
+    "random",
+    Array.from({ length: 6_000 }, (_, i) => 7 * i + 3),
+  );
+  await missingOf("random");
+  const before = await recorded();
+  await stream("random", [5, 100_000, 50_000]);
+  await send("counted", 2);
+  expect(await missingOf("counted")).toBe("1");
+  expect(await recorded()).toEqual(before);
 });
 
 test("a gap that is noticed in a month that nobody made partitions for is recorded in it", async () => {

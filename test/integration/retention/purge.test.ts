@@ -119,7 +119,7 @@ function lastMomentOf(month: string): string {
   return `${new Date(Date.UTC(year, number, 1) - 1).toISOString().slice(0, 19)}.999999Z`;
 }
 
-test("the month before goes, but for its last days where the same date seven years on is not past", async () => {
+test("a month goes as soon as it is wholly past: the one before that which is seven years ago", async () => {
   await using past = await startPast();
   const [before] = monthSevenYearsAgo();
   await past.act(`${before}-01T00:00:00Z`, "first");

@@ -40,7 +40,9 @@ async function jsonTablesWith(database: TestDatabase, characters: string): Promi
       "superuser",
       `select ${column}::text as json from ${name}`,
     );
-    const said = rows.map(({ json }) => (json === null ? "" : JSON.stringify(JSON.parse(json)).toLowerCase()));
+    const said = rows.map(({ json }) =>
+      json === null ? "" : JSON.stringify(JSON.parse(json)).toLowerCase(),
+    );
     if (said.some((text) => text.includes(characters))) found.push(name);
   }
   return found;

@@ -55,7 +55,25 @@ test("what the file sets is told from what is default", () => {
   expect(set).toEqual({ "gov.useractivityledger": new Set(["retain_days", "mode"]) });
 });
 
+test("a ticket system needs its kind and its URL; the rest has defaults", () => {
+  expect(load("tickets: { system: jira, url: https://x }").values.tickets).toEqual({
+    system: "jira",
+    url: "https://x",
+    budget_ms: 250,
+    cache_seconds: 60,
+    on_ticket_system_down: {},
+    auth: "basic",
+    api_version: 3,
+    projects: [],
+    open: ["new", "indeterminate"],
+    scope_field: "labels",
+    scope_prefix: "param:",
+    expiry_field: "duedate",
+  });
+});
+
 const ledger = (text: string) => `gov.useractivityledger: { ${text} }`;
+const tickets = (text: string) => `tickets: { system: jira, ${text} }`;
 const auditor = (text: string) => `gov.parameterchangeauditor: { ${text} }`;
 
 describe("every key takes what it is for:", () => {
@@ -73,6 +91,15 @@ describe("every key takes what it is for:", () => {
     auditor("alert_on_p0_change: false"),
     'tiers: { "*": P3, gov.x: P0 }',
     "stopping: [risk.*.halted, risk.killswitch.armed]",
+    "tickets: {}",
+    "tickets: { system: webhook, url: http://127.0.0.1:9000/check, token_file: /run/secrets/t, budget_ms: 100 }",
+    tickets(
+      "url: https://polytraders.atlassian.net, token_file: t, on_ticket_system_down: { P0: reject, P1: allow }",
+    ),
+    tickets(
+      "url: https://jira.example/jira, auth: bearer, api_version: 2, projects: [PTRD], open: [indeterminate]",
+    ),
+    tickets("url: https://x, scope_field: customfield_10042, scope_prefix: 'bot=', expiry_field: null"),
   ])("%s", (text) => {
     expect(load(text).values).toMatchObject(parse(text));
   });
@@ -104,7 +131,31 @@ describe("a mistake is told with the key's path, in one line:", () => {
     ["stopping: risk.a", /: stopping: .*array/],
     ['stopping: [""]', /: stopping\.0: /],
     ["automation: [{ subject: x }]", /: automation: automation is not supported by this version/],
-    ["tickets: { url: x }", /: tickets: a ticket system is not supported by this version/],
+    ["tickets: { url: x }", /: tickets: needs system: jira or webhook/],
+    ["tickets: []", /: tickets: .*object/],
+    ["tickets: { system: bugzilla, url: https://x }", /: tickets\.system: must be jira or webhook/],
+    ["tickets: { system: jira }", /: tickets\.url: .*string/],
+    [tickets("url: ftp://x"), /: tickets\.url: must be an http\(s\) URL/],
+    [tickets("url: https://user:secret@x"), /: tickets\.url: must not hold a user or a password/],
+    [tickets("url: 'https://x?token=1'"), /: tickets\.url: must not have a query/],
+    [tickets("url: http://x, token_file: /t"), /: tickets\.url: must be https where a token is sent/],
+    [tickets("url: https://x, token: secret"), /: tickets: Unrecognized key: "token"/],
+    [tickets("url: https://x, budget_ms: 301"), /: tickets\.budget_ms: .*<=300/],
+    [tickets("url: https://x, cache_seconds: -1"), /: tickets\.cache_seconds: .*>=0/],
+    [tickets("url: https://x, on_ticket_system_down: { P4: allow }"), /: tickets\.on_ticket_system_down/],
+    [
+      tickets("url: https://x, on_ticket_system_down: { P0: block }"),
+      /: tickets\.on_ticket_system_down\.P0: .*"allow"\|"reject"/,
+    ],
+    [tickets("url: https://x, projects: [ptrd]"), /: tickets\.projects\.0: must be a project's key/],
+    [tickets("url: https://x, open: []"), /: tickets\.open: /],
+    [tickets("url: https://x, open: [In Progress]"), /: tickets\.open\.0: .*"indeterminate"/],
+    [tickets("url: https://x, expiry_field: due date"), /: tickets\.expiry_field: /],
+    [tickets("url: https://x, api_version: 4"), /: tickets\.api_version: /],
+    [
+      "tickets: { system: webhook, url: https://x, projects: [A] }",
+      /: tickets: Unrecognized key: "projects"/,
+    ],
     ["secrets: [risk.*]", /: secrets: masking secrets is not supported by this version/],
   ])("%j", (text, line) => {
     expect(() => load(text)).toThrow(StartupError);

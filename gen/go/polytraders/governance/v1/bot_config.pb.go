@@ -288,11 +288,14 @@ type UpdateBotConfigRequest struct {
 	BotId string `protobuf:"bytes,1,opt,name=bot_id,json=botId,proto3" json:"bot_id,omitempty"`
 	// The parameter. Required.
 	ParamName string `protobuf:"bytes,2,opt,name=param_name,json=paramName,proto3" json:"param_name,omitempty"`
-	// The new value. Required.
+	// The new value: one that the config file may have, at most 4 KiB as JSON, 32
+	// levels, and not below a floor (R2, R3). Required.
 	Value *structpb.Value `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
-	// Who changes it, a claim; on record is the token's subject. Required.
+	// Who changes it: 1 to 256 bytes, any characters but NUL. A claim, kept with
+	// the value; on record as the editor is the token's subject. Required.
 	EditorId string `protobuf:"bytes,4,opt,name=editor_id,json=editorId,proto3" json:"editor_id,omitempty"`
-	// The change ticket. Absent: none.
+	// The change ticket: at most 256 bytes, any characters but NUL. Absent or
+	// empty: none.
 	TicketRef     *string `protobuf:"bytes,5,opt,name=ticket_ref,json=ticketRef,proto3,oneof" json:"ticket_ref,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -363,7 +366,9 @@ func (x *UpdateBotConfigRequest) GetTicketRef() string {
 	return ""
 }
 
-// The change is in force, or the verdict was against it.
+// verdict.allowed: the decision is on record, and the value is stored and in
+// force on the replica that answers; on the others within 2 s. Else nothing has
+// changed.
 type UpdateBotConfigResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The verdict on the write, tier P0.

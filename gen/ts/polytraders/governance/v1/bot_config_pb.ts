@@ -150,21 +150,24 @@ export type UpdateBotConfigRequest = Message<"polytraders.governance.v1.UpdateBo
   paramName: string;
 
   /**
-   * The new value. Required.
+   * The new value: one that the config file may have, at most 4 KiB as JSON, 32
+   * levels, and not below a floor (R2, R3). Required.
    *
    * @generated from field: google.protobuf.Value value = 3;
    */
   value?: Value | undefined;
 
   /**
-   * Who changes it, a claim; on record is the token's subject. Required.
+   * Who changes it: 1 to 256 bytes, any characters but NUL. A claim, kept with
+   * the value; on record as the editor is the token's subject. Required.
    *
    * @generated from field: string editor_id = 4;
    */
   editorId: string;
 
   /**
-   * The change ticket. Absent: none.
+   * The change ticket: at most 256 bytes, any characters but NUL. Absent or
+   * empty: none.
    *
    * @generated from field: optional string ticket_ref = 5;
    */
@@ -179,7 +182,9 @@ export const UpdateBotConfigRequestSchema: GenMessage<UpdateBotConfigRequest> = 
   messageDesc(file_polytraders_governance_v1_bot_config, 3);
 
 /**
- * The change is in force, or the verdict was against it.
+ * verdict.allowed: the decision is on record, and the value is stored and in
+ * force on the replica that answers; on the others within 2 s. Else nothing has
+ * changed.
  *
  * @generated from message polytraders.governance.v1.UpdateBotConfigResponse
  */
