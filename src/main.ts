@@ -282,6 +282,9 @@ export async function startService(
   const http = starting.adopt(await listenHttp(httpOptions), (it) => it.close(limits.shutdownMs));
   collectDefaultMetrics({ register: registry });
   warnOfFloors(settings.inForce(), log);
+  if (settings.ledger().scrubOnAccountClose && admin === undefined) {
+    log.warn("closed accounts are scrubbed by another replica: this one has no DATABASE_ADMIN_URL");
+  }
 
   const running = starting.move();
   return {

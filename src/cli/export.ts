@@ -5,7 +5,10 @@ import { AccessLogService } from "../../gen/ts/polytraders/governance/v1/access_
 import type { ExportTrailer } from "../../gen/ts/polytraders/governance/v1/export_pb.ts";
 import { ExportParameterChangesRequestSchema } from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_pb.ts";
 import { ParameterChangeAuditorService } from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_service_pb.ts";
-import { ExportUserActionsRequestSchema } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
+import {
+  ExportFillsRequestSchema,
+  ExportUserActionsRequestSchema,
+} from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import { UserActivityLedgerService } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import { type Connection, connected } from "./connection/connection.ts";
 import { callFailure } from "./connection/failure.ts";
@@ -20,6 +23,7 @@ import {
   addFilterOptions,
   changeFilters,
   type FilterOptions,
+  fillFilters,
   type Kind,
   kindOf,
 } from "./filters.ts";
@@ -32,9 +36,9 @@ type ExportOptions = ConnectionOptions & FilterOptions & { readonly output?: str
 
 export function exportCommand(): Command {
   const command = new Command("export").description(
-    "Write user actions, parameter changes or the access log as JSONL, oldest first: everything committed before the call.",
+    "Write user actions, fills, parameter changes or the access log as JSONL, oldest first: everything committed before the call.",
   );
-  addFilterOptions(command, ["actions", "changes", "access"])
+  addFilterOptions(command, ["actions", "fills", "changes", "access"])
     .optionsGroup("Output:")
     .option("--output <file>", "write to this file (default: stdout, which cannot be resumed)")
     .option("--resume", "go on with an export into --output that was cut; begin it if there is none")
@@ -121,6 +125,10 @@ function summary(trailer: ExportTrailer): string {
 function requestText(kind: Kind, options: ExportOptions): string {
   const names = { useProtoFieldName: true };
   switch (kind) {
+    case "fills": {
+      const request = create(ExportFillsRequestSchema, fillFilters(options));
+      return JSON.stringify({ fills: toJson(ExportFillsRequestSchema, request, names) });
+    }
     case "changes": {
       const request = create(ExportParameterChangesRequestSchema, changeFilters(options));
       return JSON.stringify({
@@ -196,6 +204,10 @@ function open(
   call: CallOptions,
 ): AsyncIterable<ExportPart> {
   switch (kind) {
+    case "fills":
+      return connection
+        .client(UserActivityLedgerService)
+        .exportFills({ ...fillFilters(options), resumeToken }, call);
     case "changes":
       return connection
         .client(ParameterChangeAuditorService)

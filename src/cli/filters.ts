@@ -6,6 +6,7 @@ import {
   Verdict,
 } from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_pb.ts";
 import type {
+  ExportFillsRequestSchema,
   ExportUserActionsRequestSchema,
   ListEventConflictsRequestSchema,
 } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
@@ -16,6 +17,7 @@ import { timeOption, walletFilter } from "./values.ts";
 /** What list and export can be asked for, as errors call it. All but user actions have an option of their own. */
 export const kindNames = {
   actions: "user actions",
+  fills: "fills",
   changes: "parameter changes",
   conflicts: "refused events",
   gaps: "session gaps",
@@ -24,6 +26,7 @@ export const kindNames = {
 export type Kind = keyof typeof kindNames;
 
 const kindOptions = {
+  fills: ["--fills", "fills, each with its later statuses"],
   changes: ["--changes", "parameter changes (default: user actions)"],
   conflicts: ["--conflicts", "events that were refused because their id was taken by other content"],
   gaps: ["--gaps", "sessions in which numbered actions are missing"],
@@ -36,6 +39,9 @@ export type FilterOptions = { readonly [kind in keyof typeof kindOptions]?: true
   readonly sessionId?: string;
   readonly traceId?: string;
   readonly actionType?: string;
+  readonly fillId?: string;
+  readonly tradeId?: string;
+  readonly orderId?: string;
   readonly bot?: string;
   readonly param?: string;
   readonly editor?: string;
@@ -60,7 +66,7 @@ type Filter = {
 const filters: readonly Filter[] = [
   {
     key: "from",
-    of: ["actions", "changes", "conflicts", "access"],
+    of: ["actions", "fills", "changes", "conflicts", "access"],
     option: () =>
       new Option("--from <time>", "accepted at or after, e.g. 2026-05-09 or 2026-05-09T10:00:00Z").argParser(
         timeOption,
@@ -68,7 +74,7 @@ const filters: readonly Filter[] = [
   },
   {
     key: "to",
-    of: ["actions", "changes", "conflicts", "access"],
+    of: ["actions", "fills", "changes", "conflicts", "access"],
     option: () => new Option("--to <time>", "accepted before").argParser(timeOption),
   },
   {
@@ -78,16 +84,31 @@ const filters: readonly Filter[] = [
   },
   {
     key: "wallet",
-    of: ["actions"],
+    of: ["actions", "fills"],
     option: () =>
       new Option("--wallet <0x…>", "of this wallet, or of what stands for it").argParser(walletFilter),
   },
-  { key: "traceId", of: ["actions"], option: () => new Option("--trace-id <id>", "of this trace") },
+  {
+    key: "traceId",
+    of: ["actions", "fills"],
+    option: () => new Option("--trace-id <id>", "of this trace"),
+  },
   {
     key: "actionType",
     of: ["actions"],
     option: () => new Option("--action-type <TYPE>", "of this kind, e.g. HALT"),
   },
+  {
+    key: "fillId",
+    of: ["fills"],
+    option: () => new Option("--fill-id <id>", "of this fill, by any name of its"),
+  },
+  {
+    key: "tradeId",
+    of: ["fills"],
+    option: () => new Option("--trade-id <id>", "of this trade of the venue"),
+  },
+  { key: "orderId", of: ["fills"], option: () => new Option("--order-id <id>", "of this order") },
   { key: "bot", of: ["changes"], option: () => new Option("--bot <slug>", "of this bot") },
   { key: "param", of: ["changes"], option: () => new Option("--param <name>", "of this parameter") },
   { key: "editor", of: ["changes"], option: () => new Option("--editor <id>", "by this editor") },
@@ -147,7 +168,7 @@ function verdict(value: string): Verdict {
  * for: ignoring it would answer another question.
  */
 export function kindOf(options: FilterOptions): Kind {
-  const [asked, second] = (["changes", "conflicts", "gaps", "access"] as const).filter(
+  const [asked, second] = (["fills", "changes", "conflicts", "gaps", "access"] as const).filter(
     (kind) => options[kind],
   );
   if (asked !== undefined && second !== undefined) {
@@ -181,6 +202,18 @@ export function actionFilters(options: FilterOptions): Init<typeof ExportUserAct
     sessionId: options.sessionId ?? "",
     traceId: options.traceId ?? "",
     actionType: options.actionType ?? "",
+    ...times(options),
+  };
+}
+
+/** The filters of ListFills and ExportFills. */
+export function fillFilters(options: FilterOptions): Init<typeof ExportFillsRequestSchema> {
+  return {
+    fillId: options.fillId ?? "",
+    tradeId: options.tradeId ?? "",
+    orderId: options.orderId ?? "",
+    traceId: options.traceId ?? "",
+    wallet: options.wallet ?? "",
     ...times(options),
   };
 }

@@ -7,6 +7,7 @@ import { actionListing } from "./list/actions.ts";
 import { callListing } from "./list/calls.ts";
 import { changeListing } from "./list/changes.ts";
 import { conflictListing } from "./list/conflicts.ts";
+import { fillListing } from "./list/fills.ts";
 import { gapListing } from "./list/gaps.ts";
 import { listPages } from "./list/pages.ts";
 
@@ -17,9 +18,9 @@ type ListOptions = ConnectionOptions &
 
 export function listCommand(): Command {
   const command = new Command("list").description(
-    "List user actions, parameter changes and what belongs to them, newest first; session gaps by session.",
+    "List user actions, fills, parameter changes and what belongs to them, newest first; session gaps by session.",
   );
-  addFilterOptions(command, ["actions", "changes", "conflicts", "gaps", "access"]);
+  addFilterOptions(command, ["actions", "fills", "changes", "conflicts", "gaps", "access"]);
   for (const option of changeStates()) command.addOption(option.helpGroup("Parameter changes only:"));
   addOutputOptions(command).action(list);
   return addConnectionOptions(command, "compliance").addHelpText(
@@ -77,6 +78,8 @@ function listKind(kind: Kind, connection: Connection, options: ListOptions): Pro
   switch (kind) {
     case "actions":
       return listPages(actionListing(connection, options), output);
+    case "fills":
+      return listPages(fillListing(connection, options), output);
     case "changes":
       return listPages(changeListing(connection, options), output);
     case "conflicts":

@@ -60,7 +60,7 @@ const ofEachParam = (last: string) => `with recursive param as (
 /** In log order: one descent of the index again, however many writes the parameter had. */
 const lastAccepted = ofEachParam(`select c.accepted_at, c.record_id from auditor.parameter_change c
   where ${counts} and c.param_key = p.param_key and ${acceptedInTime} and ${outcome} is distinct from 'ABORTED'
-  order by c.accepted_at desc, c.epoch desc, c.xid desc, c.ord desc limit 1`);
+  order by c.epoch desc, c.xid desc, c.ord desc limit 1`);
 
 /** By the time that its caller claims; of those that claim none, the service's. No index has that order. */
 const lastChanged = ofEachParam(`select c.accepted_at, c.record_id from (
@@ -115,7 +115,7 @@ export async function readConfig(
     through.epoch,
     through.horizon,
     environment,
-    throughNs === null ? null : throughNs / 1000n,
+    throughNs === null ? null : throughNs / 1000n + 1n,
     maxBytes,
   ];
   const rows = await read<Row>(

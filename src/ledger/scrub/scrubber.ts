@@ -25,7 +25,7 @@ const purgeLock = "716351, 11";
 const scrubLock = "716351, 12";
 
 /** How often a caller looks for what somebody else does. */
-const pollMs = 20;
+const pollMs = 50;
 
 const sessionLimits = { statementTimeoutMs: 0, lockTimeoutMs: 10_000 };
 
@@ -76,6 +76,9 @@ export function createScrubber(options: {
     });
     client.on("error", () => undefined); // The pending query fails with it.
     await client.connect();
+    // A service that stops does not wait for a long scrub: what is under way is undone, and begun again.
+    const leave = () => void client.end();
+    closing.signal.addEventListener("abort", leave);
     try {
       const { rows } = await client.query<{ mine: boolean }>(
         `select pg_try_advisory_lock(${scrubLock}) and pg_try_advisory_lock(${purgeLock}) as mine`,
@@ -83,6 +86,7 @@ export function createScrubber(options: {
       if (rows[0]?.mine !== true) return;
       await scrubAll(client);
     } finally {
+      closing.signal.removeEventListener("abort", leave);
       await client.end();
     }
   }
