@@ -5,10 +5,12 @@ import { checkWriteCommand } from "./checkWrite.ts";
 import { configCommand } from "./config.ts";
 import { CliError, exitCodes, exitCodesHelp } from "./exitCodes.ts";
 import { exportCommand } from "./export.ts";
+import { holdCommand } from "./hold.ts";
 import { listCommand } from "./list.ts";
 import { migrateCommand } from "./migrate.ts";
 import { shown } from "./output/cell.ts";
 import { flushed, note, watchBrokenPipe } from "./output/stdout.ts";
+import { purgeCommand } from "./purge.ts";
 import { recordCommand } from "./record.ts";
 import { replayCommand } from "./replay.ts";
 import { serveCommand } from "./serve.ts";
@@ -53,6 +55,8 @@ governance <command> --help tells all about one of them.`,
         sessionCommand(),
         exportCommand(),
         replayCommand(),
+        holdCommand(),
+        purgeCommand(),
       ],
     ],
   ] as const;

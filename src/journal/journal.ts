@@ -36,6 +36,8 @@ export function createJournal<Row, Outcome>(options: {
   readonly write: (client: pg.Client, rows: readonly Row[]) => Promise<readonly Outcome[]>;
   /** When the row was accepted, microseconds: its partition. */
   readonly acceptedMicros: (row: Row) => number;
+  /** The tables that need that partition: those alone are made inside the budget when it is missing. */
+  readonly tables: readonly string[];
   /** Commits under way at a time; one order key always takes the same lane. */
   readonly lanes: number;
   readonly maxRows: number;
@@ -111,7 +113,10 @@ export function createJournal<Row, Outcome>(options: {
       rows.map((row) => new Date(options.acceptedMicros(row) / 1000).toISOString().slice(0, 7)),
     );
     for (const month of months) {
-      await client.query("select maintenance.ensure_month($1::timestamptz)", [`${month}-01T00:00:00Z`]);
+      await client.query("select maintenance.ensure_month($1::timestamptz, $2::text[])", [
+        `${month}-01T00:00:00Z`,
+        options.tables,
+      ]);
     }
   }
 

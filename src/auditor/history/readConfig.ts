@@ -115,7 +115,7 @@ export async function readConfig(
     through.epoch,
     through.horizon,
     environment,
-    throughNs === null ? null : throughNs / 1000n + 1n,
+    throughNs === null ? null : throughNs / 1000n,
     maxBytes,
   ];
   const rows = await read<Row>(

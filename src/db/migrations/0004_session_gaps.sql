@@ -59,7 +59,7 @@ begin
   end if;
   -- Nobody made this month's partitions when the clock has jumped.
   if to_regclass(format('ledger.session_gap_%s', to_char(p_at at time zone 'UTC', 'YYYY_MM'))) is null then
-    perform maintenance.ensure_month(p_at);
+    perform maintenance.ensure_month(p_at, '{ledger.session_gap}');
   end if;
   return query
     with came as (

@@ -1,9 +1,9 @@
 set local role governance_owner;
 
--- Makes the partitions of one month, where they are missing. A partition is built aside and attached,
--- which does not hold up writers. Each gets its own TRUNCATE trigger: statement triggers are not
--- inherited from the parent.
-create function maintenance.ensure_month(p_at timestamptz) returns void
+-- Makes the partitions of one month, where they are missing: of p_tables, or of every table. A partition
+-- is built aside and attached, which does not hold up writers. Each gets its own TRUNCATE trigger:
+-- statement triggers are not inherited from the parent.
+create function maintenance.ensure_month(p_at timestamptz, p_tables text[] default null) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 declare
   v_from timestamptz := date_trunc('month', p_at);
@@ -18,6 +18,7 @@ begin
     'ledger.session_gap'::regclass, 'auditor.parameter_change'::regclass, 'auditor.ticket_recheck'::regclass,
     'auditor.confirmation'::regclass, 'auditor.config_drift'::regclass, 'access.read_log'::regclass
   ] loop
+    continue when v_parent <> all (p_tables::regclass[]);
     select n.nspname, c.relname || to_char(v_from, '_YYYY_MM') into v_schema, v_name
       from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = v_parent;
     if to_regclass(format('%I.%I', v_schema, v_name)) is null then

@@ -202,3 +202,20 @@ test("who compares leaves a row in the access log, without values", async () => 
     },
   ]);
 });
+
+test.each([
+  ["no JSON", { valueJson: "yes" }, "value_json"],
+  ["33 levels", { valueJson: `${"[".repeat(33)}${"]".repeat(33)}` }, "value_json"],
+  ["a number that is none", { value: { kind: { case: "numberValue", value: Number.NaN } } }, "value"],
+  [
+    "two different values",
+    { value: { kind: { case: "numberValue", value: 1 } }, valueJson: "2" },
+    "value_json",
+  ],
+] as const)("a live value of %s is refused, and its place is named", async (_, value, field) => {
+  const liveValues = [{ paramName: "good" }, { paramName: "bad", ...value }];
+  expect(await refusalOf(store.reconcileConfig({ botSlug: "b", liveValues }))).toMatchObject({
+    reason: "INVALID_FIELD",
+    field: `live_values[1].${field}`,
+  });
+});

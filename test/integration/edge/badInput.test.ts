@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AccessLogService } from "../../../gen/ts/polytraders/governance/v1/access_log_service_pb.ts";
 import { BotConfigService } from "../../../gen/ts/polytraders/governance/v1/bot_config_service_pb.ts";
 import { ParameterChangeAuditorService } from "../../../gen/ts/polytraders/governance/v1/parameter_change_auditor_service_pb.ts";
+import { RetentionService } from "../../../gen/ts/polytraders/governance/v1/retention_service_pb.ts";
 import { UserActivityLedgerService } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import type { Role } from "../../../src/server/access.ts";
 import { startTestService, type TestService } from "../../support/service.ts";
@@ -50,6 +51,8 @@ const { listAccessLog, exportAccessLog } = AccessLogService.method;
 const { checkWrite, listParameterChanges, exportParameterChanges } = ParameterChangeAuditorService.method;
 const { confirmWrite, recordUngatedWrite, reconcileConfig, getConfigAsOf } =
   ParameterChangeAuditorService.method;
+
+const { placeLegalHold, listLegalHolds, listPurgeRuns } = RetentionService.method;
 
 const kilobyte = 1024;
 const id = text({ max: 128 });

@@ -75,7 +75,7 @@ async function dropEmptyMonths(database: TestDatabase): Promise<void> {
   const rows = await database.query<{ name: string }>(
     "superuser",
     `select inhrelid::regclass::text as name from pg_inherits
-     where inhrelid in (select oid from pg_class where relkind = 'r' and relname ~ '_201[56]_') and inhparent <> 'ledger.user_action'::regclass`,
+     where inhrelid in (select oid from pg_class where relkind = 'r' and relname ~ '_20(15|16|20)_') and inhparent <> 'ledger.user_action'::regclass`,
   );
   await database.query("superuser", rows.map(({ name }) => `drop table ${name}`).join(";"));
 }

@@ -50,6 +50,7 @@ function openJournal(before = "select 1"): NoteJournal & AsyncDisposable {
       return stored.map((row) => row.outcome);
     },
     acceptedMicros: () => 0,
+    tables: [],
     lanes: 2,
     maxRows: 50,
     budgetMs,
