@@ -45,7 +45,7 @@ const limits = {
   configAnswerWithinMs: 2_000,
   /** Asking the ticket system: see LookupLimits and createRechecks. */
   ticketRequestMs: 5_000,
-  ticketRequestsUnderWay: 32,
+  ticketRequestsUnderWay: 64,
   ticketFailuresToOpen: 5,
   ticketPauseMs: 10_000,
   ticketRecheckEveryMs: 30_000,

@@ -48,7 +48,7 @@ export function actionRow(
     mentions: [...named].filter((wallet) => wallet !== own),
     keyMentions: [...keyMentions],
     wallets,
-    FORMER
+    formerEventId: null,
     closing: scrubOnAccountClose && action.actionType === "ACCOUNT_CLOSE" ? identity : null,
     bookmark: undefined,
   };
@@ -90,7 +90,7 @@ export function hashedAction(row: ActionRow, closed: ActionRow["wallets"]): Acti
     mentions: open(row.mentions),
     keyMentions: open(row.keyMentions),
     wallets: new Map([...row.wallets].filter(([digits]) => !closed.has(digits))),
-    FORMER
+    formerEventId: eventId === action.eventId ? row.formerEventId : action.eventId,
     closing: wallet === action.wallet ? row.closing : null, // It is closed already.
     bookmark: bookmark && { ...bookmark, streamId: text(bookmark.streamId) },
   };

@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import { sqlState } from "../db/pool.ts";
+import { isAway } from "../db/read.ts";
 import { userMessages } from "../reasonCodes.ts";
 import { judge, type TicketFacts } from "./facts.ts";
 import type { TicketLookups } from "./lookups.ts";
@@ -80,9 +81,9 @@ export function startRechecks(options: {
         const isAnswering = await inTurn(pool, async (client) => round(await readPending(client)));
         pauseMs = isAnswering ? options.everyMs : Math.min(pauseMs * 2, options.everyMs * pauseGrowthMax);
       } catch (cause) {
-        if (sqlState(cause) === undefined)
-          log.error({ err: cause }, "unverified tickets could not be asked about");
-        else log.warn({ code: sqlState(cause) }, "unverified tickets cannot be read now");
+        if (isAway(cause))
+          log.warn({ code: sqlState(cause) }, "unverified tickets cannot be read or settled now");
+        else log.error({ err: cause }, "unverified tickets could not be asked about");
       }
     }
   }

@@ -15,6 +15,8 @@ export type TicketServer = AsyncDisposable & {
   readonly url: string;
   /** Every request so far, in the order of arrival. */
   readonly requests: readonly TicketRequest[];
+  /** How many connections were made so far. */
+  connections(): number;
   behave(behave: Behave): void;
   /** Answers with JSON from now on. */
   answer(status: number, body: unknown, headers?: http.OutgoingHttpHeaders): void;
@@ -23,6 +25,7 @@ export type TicketServer = AsyncDisposable & {
 export async function startTicketServer(): Promise<TicketServer> {
   const requests: TicketRequest[] = [];
   let behaviour: Behave = json(404, {});
+  let connections = 0;
   const server = http.createServer((incoming, response) => {
     const chunks: Buffer[] = [];
     incoming.on("data", (chunk) => chunks.push(chunk));
@@ -33,12 +36,14 @@ export async function startTicketServer(): Promise<TicketServer> {
       behaviour(request, response, incoming.socket);
     });
   });
+  server.on("connection", () => connections++);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
   return {
     url: `http://127.0.0.1:${address.port}`,
     requests,
+    connections: () => connections,
     behave(behave) {
       behaviour = behave;
     },

@@ -318,6 +318,37 @@ const requests: readonly Request[] = [
       ticket_ref: text({ max: 256 }),
     },
   },
+  {
+    method: placeLegalHold,
+    role: "compliance",
+    rest: (holdId) => ({ holdId, scope: { kind: 1, sessionId: "s" }, reason: "matter 7" }),
+    fields: {
+      hold_id: text({ max: 128, required: true }),
+      // What is wrong inside it is told by its own path; that has tests of its own.
+      scope: {
+        bad: {
+          absent: { value: undefined },
+          "of no kind": { value: { sessionId: "s" } },
+          "of everything": { value: { kind: 2 } },
+        },
+        good: { "of a session": { value: { kind: 1, sessionId: "s" } } },
+        badJson: { "a word": '"all"', "a number": "7" },
+      },
+      reason: text({ max: 1000, required: true }),
+    },
+  },
+  {
+    method: listLegalHolds,
+    role: "compliance",
+    rest: () => ({}),
+    fields: { page_size: pageSize, page_token: token, in_force: yesOrNo },
+  },
+  {
+    method: listPurgeRuns,
+    role: "compliance",
+    rest: () => ({}),
+    fields: { page_size: pageSize, page_token: token },
+  },
 ];
 
 function stringValue(value: string) {

@@ -1,3 +1,4 @@
+import type { Logger } from "pino";
 import type { Clock } from "../../../src/clock.ts";
 import type { Limits } from "../../../src/config.ts";
 import { type AuditorClient, auditorAs } from "../../support/callers.ts";
@@ -21,6 +22,7 @@ export async function withTickets(
   tickets: Record<string, unknown> = {},
   more: {
     env?: NodeJS.ProcessEnv;
+    log?: Logger;
     mode?: string;
     limits?: Partial<Limits>;
     clock?: Clock;
@@ -33,10 +35,11 @@ export async function withTickets(
     stopping: ["risk.killswitch.*=true"],
     tickets: { system: "jira", url: server.url, ...tickets },
   });
-  const { env, limits, clock, database } = more;
+  const { env, log, limits, clock, database } = more;
   const service = await startTestService({
     config,
     ...(env === undefined ? {} : { env }),
+    ...(log === undefined ? {} : { log }),
     ...(limits === undefined ? {} : { limits }),
     ...(clock === undefined ? {} : { clock }),
     ...(database === undefined ? {} : { database }),

@@ -210,7 +210,7 @@ test("one ticket that many ask about at one moment is one request, and then none
   expect(server.requests.length).toBe(1);
 });
 
-test("without a cache each write asks", async () => {
+test("without a cache each write asks, over a connection that is kept open", async () => {
   await using server = await startTicketServer();
   const { service, configStore } = await withTickets(server, { cache_seconds: 0 });
   await using _ = service;
@@ -219,6 +219,7 @@ test("without a cache each write asks", async () => {
     expect(await configStore.checkWrite(capped("PTRD-1"))).toMatchObject(valid);
     expect(server.requests.length).toBe(n);
   }
+  expect(server.connections()).toBe(1);
 });
 
 test("an answer that comes too late for one write is there for the next", async () => {

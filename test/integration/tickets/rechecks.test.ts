@@ -1,10 +1,11 @@
-import { mkdtempDisposable } from "node:fs/promises";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { TicketStatus } from "../../../gen/ts/polytraders/governance/v1/parameter_change_auditor_pb.ts";
 import { stoppedClock } from "../../support/clock.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/database.ts";
+import { logRecords } from "../../support/logRecords.ts";
 import { metricValue } from "../../support/metrics.ts";
 import { issue, noIssue, startTicketServer } from "../../support/ticketServer.ts";
 import { armed, capped, withTickets } from "./auditors.ts";
@@ -86,14 +87,34 @@ describe("a write that was let through unverified is settled as of when it was a
   });
 });
 
-test("a false ticket is found in the log, in its place behind the write", async () => {
+test("a false ticket is warned of, and has its place in the log behind the write; no log record has token or ticket", async () => {
   await using server = await startTicketServer();
-  const { service, configStore, compliance } = await withTickets(server, {}, { limits: eager });
+  await using folder = await mkdtempDisposable(join(tmpdir(), "governance-rechecks-"));
+  const tokenFile = join(folder.path, "token");
+  await writeFile(tokenFile, "gate@polytraders:s3cret");
+  const records = logRecords();
+  const more = { limits: eager, log: records.log };
+  const { service, configStore, compliance } = await withTickets(server, { token_file: tokenFile }, more);
   await using _running = service;
-  server.answer(500, {});
-  await configStore.checkWrite(capped("PTRD-1"));
+  server.answer(401, noIssue);
+  const { decisionId } = await configStore.checkWrite(capped("PTRD-4711"));
   server.answer(404, noIssue);
   await settled(service.database, 1);
+  await vi.waitFor(() => expect(records.withReason()).not.toEqual([]));
+  expect(records.withReason()).toEqual([
+    {
+      level: "warn",
+      reasonCode: "AUDIT_TICKET_INVALID",
+      decisionId,
+      botSlug: "risk.liquidityguard",
+      paramName: "max_position_pusd",
+      why: "not_found",
+    },
+  ]);
+  const basic = Buffer.from("gate@polytraders:s3cret").toString("base64");
+  expect(records.text()).toContain('"status":401');
+  for (const secret of ["s3cret", basic, "PTRD-4711"]) expect(records.text()).not.toContain(secret);
+
   await compliance.listParameterChanges({});
   const entries = await service.database.query<{ source: string }>(
     "superuser",
