@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -28,8 +28,9 @@ let configStore: AuditorClient;
 let compliance: AuditorClient;
 beforeAll(async () => {
   server = running.use(await startTicketServer());
-  const tokenFile = join(tmpdir(), `governance-jira-token-${process.pid}`);
-  writeFileSync(tokenFile, "gate@polytraders:s3cret\n");
+  const folder = running.use(await mkdtempDisposable(join(tmpdir(), "governance-jira-")));
+  const tokenFile = join(folder.path, "token");
+  await writeFile(tokenFile, "gate@polytraders:s3cret\n");
   const settings = { token_file: tokenFile, projects: ["PTRD", "RISK"] };
   ({ service, configStore, compliance } = await withTickets(server, settings));
   running.use(service);
