@@ -239,7 +239,7 @@ describe("as the administrator, who is a member of the owner", () => {
       for (const { name, rows, column } of await tables()) {
         if (notRecords.has(name)) continue;
         const perRow = [`update ${name} set ${column} = ${column}`, `delete from ${name}`];
-        for (const attempt of [`truncate ${name}`, ...(rows > 0 ? perRow : [])]) {
+        for (const attempt of [`truncate ${name} cascade`, ...(rows > 0 ? perRow : [])]) {
           expect(await sqlStateOf(admin, attempt), attempt).toBe(insufficientPrivilege);
         }
       }
@@ -266,7 +266,7 @@ test("replica mode, in which triggers sleep by default, does not switch these of
   await superuser.query("set session_replication_role = replica");
   for (const { name, rows } of await tables()) {
     if (notRecords.has(name)) continue;
-    expect(await sqlStateOf(superuser, `truncate ${name}`), `truncate ${name}`).toBe(insufficientPrivilege);
+    expect(await sqlStateOf(superuser, `truncate ${name} cascade`), `truncate ${name}`).toBe(insufficientPrivilege);
     if (rows > 0)
       expect(await sqlStateOf(superuser, `delete from ${name}`), name).toBe(insufficientPrivilege);
   }

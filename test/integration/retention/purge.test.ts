@@ -6,6 +6,7 @@ import { createRecordIds } from "../../../src/recordIds.ts";
 import { connectAdministrator } from "../../../src/retention/administrator.ts";
 import { createPurge } from "../../../src/retention/purge.ts";
 import { schedulePurge } from "../../../src/retention/schedule.ts";
+import { monthlyTables } from "../../../src/retention/tables.ts";
 import { stoppedClock } from "../../support/clock.ts";
 import { collect } from "../../support/exportReader.ts";
 import { refusalOf } from "../../support/refusal.ts";
@@ -392,6 +393,15 @@ describe("on its schedule", () => {
     await schedule.attempt();
     expect((await past.operating.listPurgeRuns({})).runs).toHaveLength(1);
   });
+});
+
+test("every table of monthly partitions is purged: none is forgotten when one is added", async () => {
+  await using past = await startPast();
+  const rows = await past.database.query<{ name: string }>(
+    "superuser",
+    `select oid::regclass::text as name from pg_class where relkind = 'p' order by 1`,
+  );
+  expect(monthlyTables.map(({ name }) => name).toSorted()).toEqual(rows.map(({ name }) => name));
 });
 
 test("months ahead and this month are never touched, with records or without", async () => {
