@@ -94,11 +94,11 @@ export const monthlyTables: readonly PurgedTable[] = [
   { ...auditorTable, name: "auditor.parameter_change" },
   { ...auditorTable, name: "auditor.ticket_recheck" },
   { ...auditorTable, name: "auditor.config_drift" },
-  // A confirmation lies in its decision's month, and is held with it.
+  // A confirmation lies in its decision's month, and is held with it; it goes with it or later.
   {
     ...auditorTable,
     name: "auditor.confirmation",
-    time: "confirmed_at",
+    time: "kept_as_of",
     covered: `exists (select from auditor.parameter_change c
       where c.accepted_at = t.decided_at and c.record_id = t.decision_id
         and (h.bot_key is null or c.bot_key = h.bot_key) and (h.param_key is null or c.param_key = h.param_key)

@@ -126,13 +126,10 @@ export async function guard(pass: Pass, month: Month): Promise<void> {
 /** Moves a detached month to the schema that nobody but the owner looks into, and tells it. */
 async function moveOut(pass: Pass, month: Month, count: Count): Promise<void> {
   const { client } = pass;
-  const name = partitionName(month);
-  const [, plainName = ""] = name.split(".");
-  const { rows } = await client.query<{ oid: string }>("select to_regclass($1)::oid::text as oid", [name]);
-  // The same month may come again, with what was held at first.
-  const newName = `${name.replace(".", "_")}_${rows[0]?.oid ?? ""}`;
-  await client.query(`alter table ${name} set schema purged`);
-  await client.query(`alter table purged.${plainName} rename to ${newName}`);
+  const { rows } = await client.query<{ name: string }>("select maintenance.move_out($1::regclass) as name", [
+    partitionName(month),
+  ]);
+  const newName = rows[0]?.name;
   const step = stepOf(month, "DETACHED", count);
   await client.query(
     `insert into maintenance.detached_partition (name, run_id, table_name, month, records, retained_until, detached_at)

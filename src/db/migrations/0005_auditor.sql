@@ -165,13 +165,16 @@ end $$;
 grant execute on function auditor.append to governance_writer;
 
 -- What became of allowed writes (R17): one outcome a decision, the first stands. decided_at is the decision's
--- accepted_at, so that the two lie in partitions of the same month, are read together and go together.
+-- accepted_at, so that the two lie in partitions of the same month and are read together. kept_as_of: what
+-- the purge counts from, never before the end of the decision's month, so that a month of confirmations never
+-- goes before its decisions: without its confirmation an aborted write would be in force again.
 create table auditor.confirmation (
   decided_at timestamptz not null,
   xid xid8 not null default pg_current_xact_id(),
   epoch int not null,
   ord int not null,
   confirmed_at timestamptz not null,
+  kept_as_of timestamptz not null,
   decision_id text collate "C" not null,
   outcome text collate "C" not null check (outcome in ('APPLIED', 'ABORTED')),
   confirmed_by text collate "C" not null,
@@ -198,9 +201,11 @@ begin
     left join lateral (
       select accepted_at, allowed from auditor.parameter_change where record_id = i.decision_id limit 1) c on true;
   -- Sorted as in auditor.append.
-  insert into auditor.confirmation (decided_at, epoch, ord, confirmed_at, decision_id, outcome, confirmed_by)
+  insert into auditor.confirmation (decided_at, epoch, ord, confirmed_at, kept_as_of, decision_id, outcome, confirmed_by)
     select distinct on (decided_at, decision_id collate "C")
-      decided_at, v_epoch, nth - 1, confirmed_at, decision_id, outcome, confirmed_by
+      decided_at, v_epoch, nth - 1, confirmed_at,
+      greatest(confirmed_at, (date_trunc('month', decided_at at time zone 'UTC') + interval '1 month') at time zone 'UTC'),
+      decision_id, outcome, confirmed_by
     from unnest(p_decision_id, p_outcome, p_confirmed_by, p_confirmed_at, v_decided_at, v_allowed)
       with ordinality as i (decision_id, outcome, confirmed_by, confirmed_at, decided_at, allowed, nth)
     where allowed

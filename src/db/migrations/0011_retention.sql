@@ -136,6 +136,25 @@ create table maintenance.dropped_partition (
   dropped_at timestamptz not null
 );
 
+-- Moves a detached partition out of reach, and answers its name there. The same month may come again within
+-- the week, with what was held at first: names carry the oid, those of the indexes too.
+create function maintenance.move_out(p_partition regclass) returns text
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_index oid;
+  v_name text;
+  v_plain text;
+begin
+  for v_index in select indexrelid from pg_index where indrelid = p_partition loop
+    execute format('alter index %s rename to %I', v_index::regclass, 'index_' || v_index);
+  end loop;
+  select c.relname, n.nspname || '_' || c.relname || '_' || c.oid into v_plain, v_name
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = p_partition;
+  execute format('alter table %s set schema purged', p_partition);
+  execute format('alter table purged.%I rename to %I', v_plain, v_name);
+  return v_name;
+end $$;
+
 -- What took records out of the log's readers' sight or changed them, in commit order. Whoever reads the
 -- log in pieces compares: rewrite_mark() before the first, the highest seq after the last.
 create table maintenance.rewrite (

@@ -146,3 +146,17 @@ test("without the database a confirmation is refused as what may be sent again, 
     })
     .toMatchObject({ outcome: APPLIED });
 });
+
+test("a confirmation counts as made no earlier than its decision's month ended, so that it never goes first", async () => {
+  const decisionId = await allowed("kept");
+  await configStore.confirmWrite({ decisionId, outcome: ABORTED });
+  const rows = await database.query(
+    "superuser",
+    `select kept_as_of = greatest(confirmed_at,
+              (date_trunc('month', decided_at at time zone 'UTC') + interval '1 month') at time zone 'UTC') as kept,
+            tableoid::regclass::text = 'auditor.confirmation' || to_char(decided_at at time zone 'UTC', '_YYYY_MM') as together
+     from auditor.confirmation where decision_id = $1`,
+    [decisionId],
+  );
+  expect(rows).toEqual([{ kept: true, together: true }]);
+});

@@ -105,6 +105,18 @@ describe("a trace that only another report of the order names", () => {
   });
 });
 
+test("an order that has had sixteen traces passes no more on, and a fill keeps those of its own reports", async () => {
+  const traced = (i: number) => ({ sessionId: "mixed", traceId: `mixed_${i}` });
+  await bot.recordExecutionReport(fill("t0", "mixed", { fillId: "mixed_own" }));
+  for (let i = 1; i <= 16; i++) await bot.recordExecutionReport(fill(`t${i}`, "mixed", traced(i)));
+  await bot.recordExecutionReport(fill("t0", "mixed", traced(17)));
+  await bot.recordUserAction(action("mixed_16", traced(16)));
+  await bot.recordUserAction(action("mixed_17", traced(17)));
+  const fills = await fillsBySession(compliance, "mixed");
+  expect(fills.mixed_16).toHaveLength(17);
+  expect(fills.mixed_17).toEqual(["mixed_own"]);
+});
+
 test("a later status without a trace is answered as linked by the fill's first report", async () => {
   await act("status", "status");
   await bot.recordExecutionReport({ fillId: "status_f", traceId: "status" });

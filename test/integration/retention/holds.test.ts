@@ -4,7 +4,7 @@ import { RecordKind } from "../../../gen/ts/polytraders/governance/v1/retention_
 import { heldWallet } from "../../../src/retention/holds.ts";
 import { refusalOf } from "../../support/refusal.ts";
 import { otherWallet, wallet, walletLowerCase } from "../ledger/actions.ts";
-import { makeOlder, monthsOf, type Past, startPast } from "./past.ts";
+import { makeOlder, monthsOf, outOfReach, type Past, startPast } from "./past.ts";
 
 const activity = RecordKind.USER_ACTIVITY;
 const changes = RecordKind.PARAMETER_CHANGES;
@@ -171,6 +171,23 @@ test("held records of an expired month stay readable at their place in the log, 
     held: 0,
   });
   expect(await past.eventIds()).toEqual([]);
+});
+
+test("a hold that is released within the week takes what it kept with the next run, beside what went before", async () => {
+  await using past = await startPast();
+  await past.act("2016-01-10T12:00:00Z", "held");
+  await past.act("2016-01-10T12:00:00Z", "other", { wallet: otherWallet });
+  await past.retention.placeLegalHold({ holdId: "h", scope: { kind: activity, wallet }, reason: "r" });
+  await purge(past);
+  await past.retention.releaseLegalHold({ holdId: "h", reason: "closed" });
+  expect(await stepOf(past, "ledger.user_action", "2016-01")).toEqual({
+    action: "DETACHED",
+    records: 1,
+    held: 0,
+  });
+  expect(await past.eventIds()).toEqual([]);
+  const months = (await outOfReach(past.database)).filter((name) => name === "ledger_user_action_2016_01");
+  expect(months).toHaveLength(2);
 });
 
 test("the partition that held records move into is guarded like any other", async () => {
