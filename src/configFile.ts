@@ -33,6 +33,12 @@ const auditor = z.strictObject({
   alert_on_p0_change: z.boolean().default(true),
 });
 
+/** Whose writes to which parameters are automation (R16): by the token's subject, which cannot be claimed. */
+const automation = z.strictObject({
+  subject: z.string().min(1).max(256),
+  pattern,
+});
+
 /** The two bots' own parameters (spec 001 and 002 §6, §8): what the file may set, and UpdateBotConfig. */
 export const botParameters = {
   "gov.useractivityledger": ledger,
@@ -67,7 +73,7 @@ const file = z.strictObject({
   "gov.parameterchangeauditor": auditor.prefault({}),
   tiers: z.record(pattern, tier).default({}),
   stopping: z.array(pattern).default([]),
-  automation: z.array(z.unknown()).max(0, notYet("automation")).default([]),
+  automation: z.array(automation).default([]),
   tickets: ticketSettings.default({}),
   secrets: z.array(z.unknown()).max(0, notYet("masking secrets")).default([]),
 });

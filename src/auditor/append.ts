@@ -10,6 +10,8 @@ export type DecisionRow = {
     readonly reasonCode: Decision["reasonCode"] | "UNGATED_WRITE";
   };
   readonly mode: "shadow_only" | "enforce";
+  /** The policy names the token's subject as automation for the parameter (R16): nobody is paged for it. */
+  readonly automated: boolean;
   readonly recordId: string;
   readonly acceptedMicros: number;
   /** The token's subject. */
@@ -38,7 +40,7 @@ const statement = {
          from auditor.append($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[],
            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
            $15::text[], $16::bigint[], $17::boolean[], $18::text[], $19::text[], $20::text[], $21::text[],
-           $22::text[], $23::text[], $24::bytea[], $25::text[], $26::bytea[])`,
+           $22::text[], $23::text[], $24::bytea[], $25::text[], $26::bytea[], $27::boolean[])`,
 };
 
 /** Records a batch of decisions in one statement, which is its own transaction (R10). */
@@ -74,6 +76,7 @@ export async function appendDecisions(
     byteaArray(rows.map((row) => row.contentHash)),
     texts((row) => row.ungated?.cause ?? null),
     byteaArray(rows.map((row) => row.ungated?.claimlessHash ?? null)),
+    boolArray(rows.map((row) => row.automated)),
   ];
   type Answer = { index: number; same_content: boolean; first_record_id: string };
   const answers = (await client.query<Answer>({ ...statement, values })).rows;

@@ -3,7 +3,7 @@ import { StoreUnavailable } from "../journal/journal.ts";
 import { Failure } from "../server/failure.ts";
 import type { DecisionOutcome, DecisionRow } from "./append.ts";
 import type { AuditorDependencies } from "./dependencies.ts";
-import { decide, type Policy } from "./policy.ts";
+import { decide, isAutomated, type Policy } from "./policy.ts";
 import { readDecision } from "./read.ts";
 import type { RecordedDecision } from "./report.ts";
 import { isStopping } from "./stopping.ts";
@@ -116,6 +116,7 @@ function rowOf(
     write,
     decision: decide(write, policy, ticket),
     mode: policy.mode,
+    automated: isAutomated(policy, recordedBy, write),
     recordId,
     acceptedMicros,
     recordedBy,
@@ -204,6 +205,7 @@ export function recordedAs(row: DecisionRow): RecordedDecision {
     allowed: decision.allowed,
     verdict: decision.verdict,
     mode: row.mode,
+    automated: row.automated,
     tier: decision.tier,
     ticketStatus: decision.ticketStatus,
     reasonCode: decision.reasonCode,

@@ -53,5 +53,6 @@ function changeOf(decision: DecisionAt): ParameterChange {
     report: operationsReport(decision),
     writeId: decision.writeId ?? "",
     ungatedCause: decision.cause ?? "",
+    automated: decision.automated,
   };
 }

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { InvalidWhy } from "../tickets/facts.ts";
 import { isStopping, parseStopping, type StoppingRule } from "./stopping.ts";
-import { parsePattern, type Tier, type TierRule, tierOf, tiers } from "./tiers.ts";
+import { type Pattern, parsePattern, type Tier, type TierRule, tierOf, tiers } from "./tiers.ts";
 
 /** What the gate decides by (spec 002 §8, R5, R7, R24). */
 export type Policy = {
@@ -14,6 +14,8 @@ export type Policy = {
   readonly stopping: readonly StoppingRule[];
   /** Tiers whose writes are rejected while the ticket system is down or slow (R7); others are let through. */
   readonly rejectUnverified: ReadonlySet<Tier>;
+  /** Whose writes nobody is paged for (R16), by the token's subject. */
+  readonly automation: ReadonlyMap<string, readonly Pattern[]>;
 };
 
 /** The policy's part of the configuration. */
@@ -24,6 +26,8 @@ export type PolicySettings = {
   readonly stopping: readonly string[];
   /** Absent: allow, for every tier. */
   readonly onTicketSystemDown?: Readonly<Partial<Record<Tier, "allow" | "reject">>>;
+  /** Absent: none. */
+  readonly automation?: readonly { readonly subject: string; readonly pattern: string }[];
 };
 
 export function createPolicy(settings: PolicySettings): Policy {
@@ -32,7 +36,9 @@ export function createPolicy(settings: PolicySettings): Policy {
   const rules = Object.entries(settings.tiers).sort(([a], [b]) => (a < b ? -1 : 1));
   const stopping = [...settings.stopping].sort();
   const rejectUnverified = tiers.filter((tier) => settings.onTicketSystemDown?.[tier] === "reject");
-  const content = { mode, requireTicketFor, rules, stopping, rejectUnverified };
+  const automation = (settings.automation ?? []).map(({ subject, pattern }) => [subject, pattern] as const);
+  automation.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  const content = { mode, requireTicketFor, rules, stopping, rejectUnverified, automation };
   return {
     version: hash("sha256", JSON.stringify(content)).slice(0, 16),
     mode,
@@ -40,7 +46,32 @@ export function createPolicy(settings: PolicySettings): Policy {
     tiers: rules.map(([text, tier]) => ({ pattern: parsePattern(text), tier })),
     stopping: stopping.map(parseStopping),
     rejectUnverified: new Set(rejectUnverified),
+    automation: patternsBySubject(automation),
   };
+}
+
+function patternsBySubject(
+  automation: readonly (readonly [subject: string, pattern: string])[],
+): ReadonlyMap<string, readonly Pattern[]> {
+  const bySubject = new Map<string, Pattern[]>();
+  for (const [subject, text] of automation) {
+    const patterns = bySubject.get(subject) ?? [];
+    patterns.push(parsePattern(text));
+    bySubject.set(subject, patterns);
+  }
+  return bySubject;
+}
+
+/**
+ * Whether the policy names the token's subject as automation for the parameter (R16). It bears on pages
+ * alone, never on the verdict.
+ */
+export function isAutomated(
+  policy: Policy,
+  subject: string,
+  { botKey, paramKey }: { readonly botKey: string; readonly paramKey: string },
+): boolean {
+  return policy.automation.get(subject)?.some((pattern) => pattern.matches(botKey, paramKey)) ?? false;
 }
 
 /** What is known of a write's ticket. */
@@ -86,8 +117,11 @@ export function needsTicket(write: DecidedWrite, policy: Policy): boolean {
   );
 }
 
+/** Of a ticket, what the verdict depends on. */
+export type TicketKind = { readonly kind: Ticket["kind"] };
+
 /** The verdict on a write: of the request, the policy and its ticket alone (spec 002 §12, R7). */
-export function decide(write: DecidedWrite, policy: Policy, ticket: Ticket): Decision {
+export function decide(write: DecidedWrite, policy: Policy, ticket: TicketKind): Decision {
   const tier = tierOf(policy.tiers, write.botKey, write.paramKey);
   const needed = needsTicket(write, policy);
   const refusal = needed ? refusalFor(ticket, policy.rejectUnverified.has(tier)) : undefined;
@@ -103,7 +137,7 @@ export function decide(write: DecidedWrite, policy: Policy, ticket: Ticket): Dec
 
 /** Why a write that needs a ticket is rejected. One that nobody could check is no proof of a false one. */
 function refusalFor(
-  ticket: Ticket,
+  ticket: TicketKind,
   rejectUnverified: boolean,
 ): "AUDIT_TICKET_REQUIRED" | "AUDIT_TICKET_INVALID" | undefined {
   switch (ticket.kind) {
@@ -119,7 +153,7 @@ function refusalFor(
   }
 }
 
-function statusOf(ticket: Ticket, needed: boolean): TicketStatus {
+function statusOf(ticket: TicketKind, needed: boolean): TicketStatus {
   switch (ticket.kind) {
     case "absent":
       return needed ? "ABSENT" : "NOT_REQUIRED";

@@ -45,6 +45,7 @@ type Row = {
   changed_at_ns: string | null;
   recorded_by: string;
   allowed: boolean;
+  automated: boolean;
   verdict: string;
   mode: string;
   param_tier: string;
@@ -65,7 +66,7 @@ const columns = `c.epoch, c.xid::text as xid, c.ord, (${position})::text as posi
   (extract(epoch from c.accepted_at) * 1000000)::bigint::text as accepted_micros, c.bot_slug, c.param_name,
   c.old_value_json, c.new_value_json, c.inexact_json, c.editor_id, c.ticket_ref, c.environment, c.write_id,
   c.trace_id, c.changed_at_ns::text as changed_at_ns, c.recorded_by, c.allowed, c.verdict, c.mode, c.param_tier,
-  c.ticket_status, c.reason_code, c.cause, c.policy_version`;
+  c.ticket_status, c.reason_code, c.cause, c.policy_version, c.automated`;
 
 /** The record that a subject's write_id led to, placed or not. */
 export async function readDecision(
@@ -137,6 +138,7 @@ function decisionOf(row: Row): DecisionAt {
     allowed: row.allowed,
     verdict: row.verdict,
     mode: row.mode,
+    automated: row.automated,
     tier: row.param_tier,
     ticketStatus: row.ticket_status,
     reasonCode: row.reason_code,

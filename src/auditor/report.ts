@@ -34,6 +34,7 @@ export type RecordedDecision = {
   readonly allowed: boolean;
   readonly verdict: string;
   readonly mode: string;
+  readonly automated: boolean;
   readonly tier: string;
   readonly ticketStatus: string;
   readonly reasonCode: string;
@@ -87,6 +88,7 @@ export function operationsReport(record: RecordedDecision): OperationsReport {
     mode: record.mode.toUpperCase(),
     epoch: BigInt(record.epoch),
     position: BigInt(record.position),
+    automated: record.automated,
   };
 }
 
@@ -110,7 +112,7 @@ export function operationsLine(record: RecordedDecision): string {
   line += `,"allowed":${record.allowed},"verdict":"${record.verdict}","mode":"${record.mode.toUpperCase()}"`;
   line += `,"reason_code":"${record.reasonCode}","ticket_status":"${record.ticketStatus}"`;
   if (record.cause !== null) line += `,"ungated_cause":${text(record.cause)}`;
-  line += `,"policy_version":"${record.policyVersion}","report_kind":"OperationsReport","topic":"${operationsTopic}"}`;
+  line += `,"policy_version":"${record.policyVersion}","automated":${record.automated},"report_kind":"OperationsReport","topic":"${operationsTopic}"}`;
   return line;
 }
 

@@ -40,6 +40,7 @@ export function createSettings(options: {
         requireTicketFor: auditor.require_ticket_for,
         tiers: options.file.tiers,
         stopping: options.file.stopping,
+        automation: options.file.automation,
         ...(tickets.system === undefined ? {} : { onTicketSystemDown: tickets.on_ticket_system_down }),
       }),
     };

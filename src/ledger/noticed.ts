@@ -16,11 +16,29 @@ export type NoticedTo = {
 /** Tells the log and the metrics what this replica was the one to put on record (sequencer's onNoticed). */
 export function createNoticed(to: NoticedTo): (noticed: readonly Noticed[]) => void {
   return (noticed) => {
+    const links = new Map<string, number>();
     for (const one of noticed) {
-      if (one.kind === "linked") linkNoticed(one, to);
-      else gapNoticed(one, to);
+      if (one.kind === "gap") gapNoticed(one, to);
+      else {
+        linkNoticed(one, to);
+        for (const end of [`fill ${one.fillId}`, `event ${one.eventId}`]) {
+          const count = (links.get(end) ?? 0) + 1;
+          links.set(end, count);
+          if (count === linksMax) tooManyLinks(end, to);
+        }
+      }
     }
   };
+}
+
+/** A record that arrives is linked with this many others at most: v_links of ledger.link. */
+const linksMax = 1000;
+
+function tooManyLinks(end: string, { log }: NoticedTo): void {
+  log.warn(
+    { end },
+    `linked with ${linksMax} others at once, which is the most; give each intent a trace_id of its own`,
+  );
 }
 
 /** A fill was linked to an action: the developer record of spec 001 §16. */

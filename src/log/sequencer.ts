@@ -79,6 +79,7 @@ export function createSequencer(options: {
   let next: Promise<Step> | undefined;
   let background: Promise<void> | undefined;
   let wanted = false;
+  let followRows = stepRows;
   const closing = new AbortController();
 
   /** A step that begins after the call, and after the one under way: everybody who waits shares it. */
@@ -95,13 +96,21 @@ export function createSequencer(options: {
 
   async function take(): Promise<Step> {
     const { head, placed } = await advance(options.pool);
-    const { followed, noticedBy, noticed } = await follow(
-      options.pool,
-      head.horizon,
-      options.clock.nowMicros(),
-    );
+    const { followed, noticedBy, noticed } = await followOn(head.horizon);
     if (noticed.length > 0) options.onNoticed(noticed);
     return { head, placed, followed, noticedBy, noticed: noticed.length };
+  }
+
+  /** Records of which much follows may take longer than a statement may: fewer are looked at then. */
+  async function followOn(horizon: string) {
+    try {
+      const done = await follow(options.pool, followRows, horizon, options.clock.nowMicros());
+      followRows = Math.min(stepRows, followRows * 2);
+      return done;
+    } catch (cause) {
+      followRows = Math.max(1, Math.floor(followRows / 8));
+      throw cause;
+    }
   }
 
   async function run(): Promise<void> {
@@ -198,6 +207,7 @@ type FollowRow =
 
 async function follow(
   pool: pg.Pool,
+  limitRows: number,
   horizon: string,
   atMicros: number,
 ): Promise<Pick<Step, "followed" | "noticedBy"> & { readonly noticed: readonly Noticed[] }> {
@@ -205,7 +215,7 @@ async function follow(
     name: "log.follow",
     text: `select kind, horizon, noticed, event_id, session_id, fill_id, opened, closed, missing
            from log.follow($1, $2::text::xid8, timestamptz 'epoch' + $3::bigint * interval '1 microsecond')`,
-    values: [stepRows, horizon, atMicros],
+    values: [limitRows, horizon, atMicros],
   });
   let followed = "0";
   let noticedBy = "0";

@@ -80,5 +80,6 @@ function ungatedRecorded(row: DecisionRow, { sequencer, onUngated, log }: Audito
   const { tier, verdict } = row.decision;
   const { botSlug, paramName } = row.write;
   const about = { reasonCode, decisionId: row.recordId, botSlug, paramName, paramTier: tier, verdict };
-  log.warn({ ...about, page: tier === "P0" || tier === "P1" }, userMessages[reasonCode]);
+  const page = tier === "P0" || tier === "P1";
+  log.warn({ ...about, page, automated: row.automated }, userMessages[reasonCode]);
 }

@@ -171,7 +171,9 @@ grant execute on function ledger.append_fills to governance_writer;
 -- beside it. Answers the links made. Called by log.follow alone, one call at a time.
 -- Only what is new is joined: a trace with many fills costs each of them its actions, not each other. An
 -- order has one trace and a fill two names at most; a producer that mixes them up could make everything
--- follow from everything, so of more than v_most only the first count.
+-- follow from everything, so of more than v_most only the first count. Nor does a record that arrives
+-- link with more than v_links others: a producer with one trace for all it does would make links of each
+-- action with each fill, and hold up the log.
 -- The tables grow faster than their statistics: a plan made while they were small would read them whole.
 create function ledger.link(p_epoch int, p_from xid8, p_below xid8, p_at timestamptz)
 returns table (event_id text, session_id text, fill_id text)
@@ -180,6 +182,7 @@ set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as
 #variable_conflict use_column
 declare
   v_most constant int := 16;
+  v_links constant int := 1000;
   v_made text[]; v_made_of text[]; -- New names of fills.
   v_order text[]; v_order_fill text[]; -- New fills of orders.
   v_traced text[]; v_order_trace text[]; -- New traces of orders.
@@ -263,13 +266,17 @@ begin
     with found as (
       -- The window's actions, with all fills that are known.
       select a.accepted_at, a.event_id, a.session_id, a.wallet, a.action_type, a.trace_id, t.fill_id, a.epoch, a.xid, a.ord
-      from ledger.user_action a join ledger.fill_trace t on t.trace_id = a.trace_id
+      from ledger.user_action a
+      cross join lateral (select fill_id from ledger.fill_trace where trace_id = a.trace_id limit v_links) t
       where a.epoch = p_epoch and a.xid >= p_from and a.xid < p_below and a.trace_id is not null
       union all
       -- The actions before the window, with the fills that are new.
       select a.accepted_at, a.event_id, a.session_id, a.wallet, a.action_type, a.trace_id, n.fill_id, a.epoch, a.xid, a.ord
       from unnest(v_trace || v_more_trace, v_fill || v_more_fill) as n (trace_id, fill_id)
-      join ledger.user_action a on a.trace_id = n.trace_id and (a.epoch, a.xid) < (p_epoch, p_from)
+      cross join lateral (
+        select * from ledger.user_action
+        where trace_id = n.trace_id and (epoch, xid) < (p_epoch, p_from) limit v_links
+      ) a
     )
     insert into ledger.fill_link (
       action_accepted_at, linked_at, epoch, ord, retained_until, record_id, event_id, session_id, wallet,

@@ -2,7 +2,8 @@ set local role governance_owner;
 
 -- One row for each decision on a configuration write. bot_key and param_key are the names as they
 -- compare (R24): lower case, without "_" and "-". cause: why there was no verdict, of a write that went
--- through without one (reason_code UNGATED_WRITE, R6) and of no other.
+-- through without one (reason_code UNGATED_WRITE, R6) and of no other. automated: the policy names the
+-- token's subject as automation for this parameter (R16).
 create table auditor.parameter_change (
   accepted_at timestamptz not null,
   xid xid8 not null default pg_current_xact_id(),
@@ -10,6 +11,7 @@ create table auditor.parameter_change (
   ord int not null,
   changed_at_ns bigint,
   allowed boolean not null,
+  automated boolean not null,
   verdict text collate "C" not null,
   mode text collate "C" not null,
   param_tier text collate "C" not null,
@@ -90,7 +92,7 @@ create function auditor.append(
   p_editor_id text[], p_recorded_by text[], p_ticket_ref text[], p_environment text[], p_write_id text[],
   p_trace_id text[], p_changed_at_ns bigint[], p_allowed boolean[], p_verdict text[], p_mode text[],
   p_param_tier text[], p_ticket_status text[], p_reason_code text[], p_policy_version text[],
-  p_content_hash bytea[], p_cause text[], p_claimless_hash bytea[]
+  p_content_hash bytea[], p_cause text[], p_claimless_hash bytea[], p_automated boolean[]
 ) returns table (index int, same_content boolean, first_record_id text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
@@ -135,20 +137,20 @@ begin
   insert into auditor.parameter_change (
     accepted_at, epoch, ord, changed_at_ns, allowed, verdict, mode, param_tier, ticket_status, reason_code,
     policy_version, record_id, bot_slug, param_name, bot_key, param_key, editor_id, recorded_by, ticket_ref,
-    environment, write_id, trace_id, cause, old_value_json, new_value_json, inexact_json)
+    environment, write_id, trace_id, cause, old_value_json, new_value_json, inexact_json, automated)
   select accepted_at, v_epoch, nth - 1, changed_at_ns, allowed, verdict, mode, param_tier, ticket_status, reason_code,
     policy_version, record_id, bot_slug, param_name, bot_key, param_key, editor_id, recorded_by, ticket_ref,
-    environment, write_id, trace_id, cause, old_value_json, new_value_json, inexact_json
+    environment, write_id, trace_id, cause, old_value_json, new_value_json, inexact_json, automated
   from unnest(
     p_record_id, p_accepted_at, p_bot_slug, p_param_name, p_bot_key, p_param_key, p_old_value_json,
     p_new_value_json, p_inexact_json, p_editor_id, p_recorded_by, p_ticket_ref, p_environment, p_write_id,
     p_trace_id, p_changed_at_ns, p_allowed, p_verdict, p_mode, p_param_tier, p_ticket_status, p_reason_code,
-    p_policy_version, p_cause
+    p_policy_version, p_cause, p_automated
   ) with ordinality as i (
     record_id, accepted_at, bot_slug, param_name, bot_key, param_key, old_value_json,
     new_value_json, inexact_json, editor_id, recorded_by, ticket_ref, environment, write_id,
     trace_id, changed_at_ns, allowed, verdict, mode, param_tier, ticket_status, reason_code,
-    policy_version, cause, nth)
+    policy_version, cause, automated, nth)
   where write_id is null or record_id in (select unnest(v_claimed));
   get diagnostics v_recorded = row_count;
 

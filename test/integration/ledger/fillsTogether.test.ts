@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { ledgerAs } from "../../support/callers.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/database.ts";
 import { readExport } from "../../support/exportReader.ts";
+import { logRecords } from "../../support/logRecords.ts";
 import { metricValue } from "../../support/metrics.ts";
 import { startTestService, type TestService } from "../../support/service.ts";
 import { action } from "./actions.ts";
@@ -200,4 +201,26 @@ test("an export goes on with the links that were there when it began", async () 
   expect(linked(uncut.lines)).toEqual(["t:cut_19"]);
   const now = await readExport(compliance.exportUserActions({}));
   expect(linked(now.lines)).toEqual([...all.map((i) => `later_${i}`), "own"].toSorted());
+});
+
+test("a record is linked with 1,000 others at most when it arrives, and the log says so", async () => {
+  const records = logRecords();
+  const service = running.use(await start(records.log));
+  const bot = await ledgerAs(service, "bot");
+  for (let batch = 0; batch < 11; batch++) {
+    await Promise.all(
+      Array.from({ length: 100 }, (_, i) =>
+        bot.recordExecutionReport(fill(`t_${batch}_${i}`, "constant", { traceId: "constant" })),
+      ),
+    );
+  }
+  await bot.recordUserAction(action("late", { sessionId: "sess_constant", traceId: "constant" }));
+  const { late } = await fillsBySession(await ledgerAs(service, "compliance"), "sess_constant");
+  expect(late).toHaveLength(1000);
+  expect(records.text()).toContain("linked with 1000 others at once, which is the most");
+
+  // What comes one by one is linked without a limit.
+  await bot.recordExecutionReport(fill("one_more", "constant", { traceId: "constant" }));
+  await fillsBySession(await ledgerAs(service, "compliance"), "sess_constant");
+  expect(await links()).toHaveLength(1001);
 });

@@ -59,6 +59,7 @@ export function decisionRow(recordId: string): DecisionRow {
       policyVersion: "0",
     },
     mode: "enforce",
+    automated: false,
     recordId,
     acceptedMicros,
     recordedBy: "test",

@@ -1,4 +1,5 @@
 import pg from "pg";
+import type { Logger } from "pino";
 import { RetentionService } from "../../../gen/ts/polytraders/governance/v1/retention_service_pb.ts";
 import { loadRecordKey, recordKeyId } from "../../../src/keys/recordKey.ts";
 import { createIdentities, type Identities } from "../../../src/ledger/identity.ts";
@@ -40,7 +41,7 @@ function retentionClient(service: TestService, token: string) {
 const ttlSeconds = 50 * 366 * 86_400;
 
 export async function startPast(
-  options: { config?: string; withAdmin?: boolean; at?: string; database?: TestDatabase } = {},
+  options: { config?: string; withAdmin?: boolean; at?: string; database?: TestDatabase; log?: Logger } = {},
 ): Promise<Past> {
   await using starting = new AsyncDisposableStack();
   const clock = stoppedClock(options.at ?? "2016-01-10T12:00:00Z");
@@ -50,6 +51,7 @@ export async function startPast(
       clock,
       database,
       ...(options.config === undefined ? {} : { config: options.config }),
+      ...(options.log === undefined ? {} : { log: options.log }),
       env: options.withAdmin === false ? {} : { DATABASE_ADMIN_URL: database.url("admin") },
     }),
   );

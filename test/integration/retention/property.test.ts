@@ -126,7 +126,7 @@ async function reset(): Promise<void> {
 }
 
 async function insert(eventId: string, daysBack: number, promise: number, session: string): Promise<void> {
-  await client.query("select maintenance.ensure_month($1)", [at(daysBack)]);
+  await client.query("select maintenance.ensure_month($1, array['ledger.user_action'])", [at(daysBack)]);
   await client.query(
     `insert into ledger.user_action (accepted_at, epoch, ord, retained_until, record_id, event_id, wallet, session_id, action_type, recorded_by)
      values ($1, 1, 0, date '1970-01-01' + $2::int, $3, $3, '0x', $4, 'HALT', 't')`,

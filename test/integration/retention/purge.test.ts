@@ -9,6 +9,8 @@ import { schedulePurge } from "../../../src/retention/schedule.ts";
 import { monthlyTables } from "../../../src/retention/tables.ts";
 import { stoppedClock } from "../../support/clock.ts";
 import { collect } from "../../support/exportReader.ts";
+import { logRecords } from "../../support/logRecords.ts";
+import { metricValue } from "../../support/metrics.ts";
 import { refusalOf } from "../../support/refusal.ts";
 import { action, otherWallet } from "../ledger/actions.ts";
 import { makeOlder, monthsOf, outOfReach, type Past, startPast } from "./past.ts";
@@ -173,8 +175,17 @@ describe("retain_days", () => {
     expect(await past.eventIds()).toEqual(["promised"]);
   });
 
-  test("of 30 at the start purges nothing before seven years (R2)", async () => {
-    await using past = await startPast({ config: config(30) });
+  test("of 30 at the start is told as an error, shown by the gauge, and purges nothing before seven years (R2)", async () => {
+    const said = logRecords();
+    await using past = await startPast({ config: config(30), log: said.log });
+    expect(said.withReason()).toContainEqual(
+      expect.objectContaining({
+        level: "error",
+        reasonCode: "RETENTION_BELOW_REGULATORY_MINIMUM",
+        retainDays: 30,
+      }),
+    );
+    expect(await metricValue(past.service, "polytraders_gov_useractivityledger_retention_days")).toBe(30);
     const [before, month] = monthSevenYearsAgo();
     await past.act(`${before}-01T00:00:00Z`, "past it");
     await past.act(lastMomentOf(month), "not past it");

@@ -1660,7 +1660,9 @@ type ParameterChange struct {
 	DiffOmitted int32 `protobuf:"varint,8,opt,name=diff_omitted,json=diffOmitted,proto3" json:"diff_omitted,omitempty"`
 	// Of a write that went through without a verdict, why there was none. Empty of
 	// every other.
-	UngatedCause  string `protobuf:"bytes,9,opt,name=ungated_cause,json=ungatedCause,proto3" json:"ungated_cause,omitempty"`
+	UngatedCause string `protobuf:"bytes,9,opt,name=ungated_cause,json=ungatedCause,proto3" json:"ungated_cause,omitempty"`
+	// See OperationsReport.automated.
+	Automated     bool `protobuf:"varint,10,opt,name=automated,proto3" json:"automated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1756,6 +1758,13 @@ func (x *ParameterChange) GetUngatedCause() string {
 		return x.UngatedCause
 	}
 	return ""
+}
+
+func (x *ParameterChange) GetAutomated() bool {
+	if x != nil {
+		return x.Automated
+	}
+	return false
 }
 
 // Which changes to export. Absent filters do not restrict.
@@ -2278,7 +2287,7 @@ const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = ""
 	"\aungated\x18\f \x01(\bR\aungated\"\x8c\x01\n" +
 	"\x1cListParameterChangesResponse\x12D\n" +
 	"\achanges\x18\x01 \x03(\v2*.polytraders.governance.v1.ParameterChangeR\achanges\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa5\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc3\x03\n" +
 	"\x0fParameterChange\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12\x1f\n" +
 	"\vreason_code\x18\x02 \x01(\tR\n" +
@@ -2289,7 +2298,9 @@ const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = ""
 	"\x06report\x18\x06 \x01(\v2+.polytraders.governance.v1.OperationsReportR\x06report\x12\x19\n" +
 	"\bwrite_id\x18\a \x01(\tR\awriteId\x12!\n" +
 	"\fdiff_omitted\x18\b \x01(\x05R\vdiffOmitted\x12#\n" +
-	"\rungated_cause\x18\t \x01(\tR\fungatedCause\"\x83\x03\n" +
+	"\rungated_cause\x18\t \x01(\tR\fungatedCause\x12\x1c\n" +
+	"\tautomated\x18\n" +
+	" \x01(\bR\tautomated\"\x83\x03\n" +
 	"\x1dExportParameterChangesRequest\x12!\n" +
 	"\fresume_token\x18\x01 \x01(\tR\vresumeToken\x12\x19\n" +
 	"\bbot_slug\x18\x02 \x01(\tR\abotSlug\x12\x1d\n" +

@@ -325,7 +325,10 @@ type OperationsReport struct {
 	Epoch int64 `protobuf:"varint,24,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// The record's place in the log: gap-free within the epoch, from 1, in commit
 	// order. 0 before it has one.
-	Position      int64 `protobuf:"varint,25,opt,name=position,proto3" json:"position,omitempty"`
+	Position int64 `protobuf:"varint,25,opt,name=position,proto3" json:"position,omitempty"`
+	// True when the policy names the token's subject as automation for this
+	// parameter (R16): recorded and reported in full, not paged. Never by editor_id.
+	Automated     bool `protobuf:"varint,26,opt,name=automated,proto3" json:"automated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -535,6 +538,13 @@ func (x *OperationsReport) GetPosition() int64 {
 	return 0
 }
 
+func (x *OperationsReport) GetAutomated() bool {
+	if x != nil {
+		return x.Automated
+	}
+	return false
+}
+
 var File_polytraders_governance_v1_report_proto protoreflect.FileDescriptor
 
 const file_polytraders_governance_v1_report_proto_rawDesc = "" +
@@ -572,7 +582,7 @@ const file_polytraders_governance_v1_report_proto_rawDesc = "" +
 	"\x05epoch\x18\x14 \x01(\x03R\x05epoch\x12\x1a\n" +
 	"\bposition\x18\x15 \x01(\x03R\bposition\x12\x17\n" +
 	"\afill_id\x18\x16 \x01(\tR\x06fillIdB\x15\n" +
-	"\x13_action_params_json\"\xc4\a\n" +
+	"\x13_action_params_json\"\xe2\a\n" +
 	"\x10OperationsReport\x12\x1b\n" +
 	"\treport_id\x18\x01 \x01(\tR\breportId\x12\x15\n" +
 	"\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x1d\n" +
@@ -608,7 +618,8 @@ const file_polytraders_governance_v1_report_proto_rawDesc = "" +
 	"\averdict\x18\x16 \x01(\tR\averdict\x12\x12\n" +
 	"\x04mode\x18\x17 \x01(\tR\x04mode\x12\x14\n" +
 	"\x05epoch\x18\x18 \x01(\x03R\x05epoch\x12\x1a\n" +
-	"\bposition\x18\x19 \x01(\x03R\bpositionB\r\n" +
+	"\bposition\x18\x19 \x01(\x03R\bposition\x12\x1c\n" +
+	"\tautomated\x18\x1a \x01(\bR\tautomatedB\r\n" +
 	"\v_ticket_refB\x11\n" +
 	"\x0f_old_value_jsonB\x11\n" +
 	"\x0f_new_value_jsonB\x0e\n" +

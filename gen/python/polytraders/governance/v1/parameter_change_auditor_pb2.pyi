@@ -297,7 +297,7 @@ class ListParameterChangesResponse(_message.Message):
     def __init__(self, changes: _Optional[_Iterable[_Union[ParameterChange, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ParameterChange(_message.Message):
-    __slots__ = ("allowed", "reason_code", "ticket_status", "policy_version", "diff", "report", "write_id", "diff_omitted", "ungated_cause")
+    __slots__ = ("allowed", "reason_code", "ticket_status", "policy_version", "diff", "report", "write_id", "diff_omitted", "ungated_cause", "automated")
     ALLOWED_FIELD_NUMBER: _ClassVar[int]
     REASON_CODE_FIELD_NUMBER: _ClassVar[int]
     TICKET_STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -307,6 +307,7 @@ class ParameterChange(_message.Message):
     WRITE_ID_FIELD_NUMBER: _ClassVar[int]
     DIFF_OMITTED_FIELD_NUMBER: _ClassVar[int]
     UNGATED_CAUSE_FIELD_NUMBER: _ClassVar[int]
+    AUTOMATED_FIELD_NUMBER: _ClassVar[int]
     allowed: bool
     reason_code: str
     ticket_status: TicketStatus
@@ -316,7 +317,8 @@ class ParameterChange(_message.Message):
     write_id: str
     diff_omitted: int
     ungated_cause: str
-    def __init__(self, allowed: _Optional[bool] = ..., reason_code: _Optional[str] = ..., ticket_status: _Optional[_Union[TicketStatus, str]] = ..., policy_version: _Optional[str] = ..., diff: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., write_id: _Optional[str] = ..., diff_omitted: _Optional[int] = ..., ungated_cause: _Optional[str] = ...) -> None: ...
+    automated: bool
+    def __init__(self, allowed: _Optional[bool] = ..., reason_code: _Optional[str] = ..., ticket_status: _Optional[_Union[TicketStatus, str]] = ..., policy_version: _Optional[str] = ..., diff: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., write_id: _Optional[str] = ..., diff_omitted: _Optional[int] = ..., ungated_cause: _Optional[str] = ..., automated: _Optional[bool] = ...) -> None: ...
 
 class ExportParameterChangesRequest(_message.Message):
     __slots__ = ("resume_token", "bot_slug", "param_name", "editor_id", "param_tier", "verdict", "ticket_ref", "from_time", "to_time")
