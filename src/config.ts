@@ -17,6 +17,8 @@ export type Config = {
     | { readonly kind: "development" }
     | { readonly kind: "jwks"; readonly jwks: string; readonly issuer: string; readonly audience: string };
   readonly scrubKeyFile: string | undefined;
+  /** Absent: the defaults are in force. */
+  readonly filePath: string | undefined;
   readonly file: ConfigFile;
   readonly fileKeys: ConfigFileKeys;
   readonly logLevel: string;
@@ -55,6 +57,8 @@ const limits = {
   connectTimeoutMs: 3_000,
   /** How often closed accounts that could not be scrubbed yet are tried again. */
   scrubEveryMs: 10_000,
+  /** How often the config file is looked at. */
+  configFileEveryMs: 1_000,
   shutdownMs: 10_000,
   /** What the database has to answer that it is there, for /readyz. */
   readyWithinMs: 1_000,
@@ -84,7 +88,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   if (!logLevels.includes(logLevel)) {
     throw new StartupError(`GOVERNANCE_LOG_LEVEL: "${logLevel}" is not one of ${logLevels.join(", ")}`);
   }
-  const { values, set } = loadConfigFile(env.GOVERNANCE_CONFIG_FILE || undefined);
+  const filePath = env.GOVERNANCE_CONFIG_FILE || undefined;
+  const { values, set } = loadConfigFile(filePath);
   return {
     database: databaseSettings(env),
     dataDir: dataDir(env),
@@ -93,6 +98,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     tls: loadTls(env),
     auth,
     scrubKeyFile: env.GOVERNANCE_SCRUB_KEY_FILE || undefined,
+    filePath,
     file: values,
     fileKeys: set,
     logLevel,

@@ -39,6 +39,11 @@ const automation = z.strictObject({
   pattern,
 });
 
+/** How long a token with the role break-glass may be good for, from its issue to its expiry. */
+const breakGlass = z.strictObject({
+  max_token_minutes: z.int().min(1).max(1440).default(60),
+});
+
 /** The two bots' own parameters (spec 001 and 002 §6, §8): what the file may set, and UpdateBotConfig. */
 export const botParameters = {
   "gov.useractivityledger": ledger,
@@ -65,9 +70,6 @@ export function valueProblem(botId: BotId, paramName: string, value: unknown): s
   return issue.path.length === 0 ? issue.message : `at ${issue.path.map(String).join(".")}: ${issue.message}`;
 }
 
-/** A key whose effect this version does not have yet: better refused than silently without effect. */
-const notYet = (what: string) => ({ message: `${what} is not supported by this version; leave it out` });
-
 const file = z.strictObject({
   "gov.useractivityledger": ledger.prefault({}),
   "gov.parameterchangeauditor": auditor.prefault({}),
@@ -75,7 +77,8 @@ const file = z.strictObject({
   stopping: z.array(pattern).default([]),
   automation: z.array(automation).default([]),
   tickets: ticketSettings.default({}),
-  secrets: z.array(z.unknown()).max(0, notYet("masking secrets")).default([]),
+  secrets: z.array(pattern).default([]),
+  break_glass: breakGlass.prefault({}),
 });
 
 /** The config file as the contract prints it, every key present. */
@@ -84,35 +87,47 @@ export type ConfigFile = z.infer<typeof file>;
 /** The parameters that the file sets; the others have the specification's defaults. */
 export type ConfigFileKeys = { readonly [bot: string]: ReadonlySet<string> };
 
+/** A config file without mistakes. */
+export type LoadedFile = { readonly values: ConfigFile; readonly set: ConfigFileKeys };
+
 /**
  * Reads the YAML or JSON config file; without a path, the defaults. A mistake stops the start: the
  * error names the file, the key's path, and what would be right.
  */
-export function loadConfigFile(path: string | undefined): { values: ConfigFile; set: ConfigFileKeys } {
-  const raw = path === undefined ? {} : readYaml(path);
-  const parsed = file.safeParse(raw);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const message = (issue?.code === "invalid_key" ? issue.issues[0] : issue)?.message;
-    const at = issue === undefined || issue.path.length === 0 ? "" : ` ${issue.path.map(String).join(".")}:`;
-    throw new StartupError(`GOVERNANCE_CONFIG_FILE: ${path}:${at} ${message ?? "is not a config file"}`);
-  }
-  return { values: parsed.data, set: keysSet(raw) };
-}
-
-function readYaml(path: string): unknown {
-  let text: string;
+export function loadConfigFile(path: string | undefined): LoadedFile {
+  let text = "";
   try {
-    text = readFileSync(path, "utf8");
+    if (path !== undefined) text = readFileSync(path, "utf8");
   } catch {
     throw new StartupError(`GOVERNANCE_CONFIG_FILE: ${path} cannot be read`);
   }
+  const parsed = parseConfigFile(text);
+  if (parsed.kind === "ok") return parsed.loaded;
+  throw new StartupError(`GOVERNANCE_CONFIG_FILE: ${path}: ${parsed.problems[0]}`);
+}
+
+/** Reads the text of a config file. A problem is a line: the key's path and what would be right. */
+export function parseConfigFile(
+  text: string,
+):
+  | { readonly kind: "ok"; readonly loaded: LoadedFile }
+  | { readonly kind: "mistakes"; readonly problems: readonly [string, ...string[]] } {
+  let raw: unknown;
   try {
-    return parse(text, { uniqueKeys: true }) ?? {};
+    raw = parse(text, { uniqueKeys: true }) ?? {};
   } catch (cause) {
-    const problem = cause instanceof YAMLParseError ? cause.message.split("\n")[0] : "not YAML or JSON";
-    throw new StartupError(`GOVERNANCE_CONFIG_FILE: ${path}: ${problem}`);
+    const problem = cause instanceof YAMLParseError ? cause.message.split("\n")[0] : undefined;
+    return { kind: "mistakes", problems: [problem ?? "not YAML or JSON"] };
   }
+  const parsed = file.safeParse(raw);
+  if (parsed.success) return { kind: "ok", loaded: { values: parsed.data, set: keysSet(raw) } };
+  const [first = "is not a config file", ...others] = parsed.error.issues.map(problemOf);
+  return { kind: "mistakes", problems: [first, ...others] };
+}
+
+function problemOf(issue: z.core.$ZodIssue): string {
+  const message = (issue.code === "invalid_key" ? issue.issues[0] : issue)?.message ?? issue.message;
+  return issue.path.length === 0 ? message : `${issue.path.map(String).join(".")}: ${message}`;
 }
 
 function keysSet(raw: unknown): ConfigFileKeys {

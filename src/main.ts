@@ -2,6 +2,7 @@ import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { appendAccess, createAccessLog, hashedAccess, type NewAccessRow } from "./access/accessLog.ts";
 import { createAccessLogService } from "./access/service.ts";
+import { createAlerts } from "./auditor/alerts.ts";
 import { appendDecisions, type DecisionOutcome, type DecisionRow } from "./auditor/append.ts";
 import { createGate } from "./auditor/gate.ts";
 import {
@@ -10,7 +11,9 @@ import {
   type ConfirmationRow,
 } from "./auditor/history/confirm.ts";
 import { appendDrifts, type DriftRow } from "./auditor/history/drift.ts";
+import { createMasking } from "./auditor/secrets/masking.ts";
 import { createAuditor } from "./auditor/service.ts";
+import { createAdoptFile } from "./botConfig/adoptFile.ts";
 import { followStored } from "./botConfig/follow.ts";
 import type { InForce } from "./botConfig/inForce.ts";
 import { createBotConfig } from "./botConfig/service.ts";
@@ -23,6 +26,7 @@ import { openDataFolder } from "./dataFolder.ts";
 import { connectDatabase } from "./db/connect.ts";
 import { keepMonths } from "./db/months.ts";
 import { createPool } from "./db/pool.ts";
+import { followConfigFile } from "./followConfigFile.ts";
 import { createJournal } from "./journal/journal.ts";
 import { developmentAudience, developmentIssuer, loadDevelopmentKey } from "./keys/developmentKey.ts";
 import { loadJwks } from "./keys/jwks.ts";
@@ -40,7 +44,12 @@ import { createLedger } from "./ledger/service.ts";
 import { hashedAction } from "./ledger/storeActions.ts";
 import { createSequencer } from "./log/sequencer.ts";
 import { errorFields } from "./logging.ts";
-import { createBotMetrics, createJournalMetrics, createTicketMetrics } from "./metrics.ts";
+import {
+  createBotMetrics,
+  createConfigFileMetric,
+  createJournalMetrics,
+  createTicketMetrics,
+} from "./metrics.ts";
 import { userMessages } from "./reasonCodes.ts";
 import { createRecordIds } from "./recordIds.ts";
 import { connectAdministrator } from "./retention/administrator.ts";
@@ -56,13 +65,15 @@ import { listenHttp } from "./server/httpListener.ts";
 import { createObserver } from "./server/observe.ts";
 import { createPipeline } from "./server/pipeline.ts";
 import { createReadiness } from "./server/readiness.ts";
-import { connectTicketSystem } from "./tickets/connect.ts";
+import { createCurrentTickets } from "./tickets/current.ts";
 import type { Recheck } from "./tickets/recheckStore.ts";
 import { startRechecks } from "./tickets/rechecks.ts";
 
 export type Service = AsyncDisposable & {
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Reads the config file now; undefined where there is none. */
+  readonly reloadConfigFile: (() => Promise<void>) | undefined;
   /** Resolves when the service cannot go on by itself, with the reason. */
   readonly failed: Promise<string>;
 };
@@ -84,7 +95,11 @@ export async function startService(
   const folder = starting.use(await openDataFolder(config.dataDir));
   const key = loadRecordKey(config.scrubKeyFile, folder.path);
   const nowMs = () => clock.nowMicros() / 1000;
-  const authenticator = createAuthenticator({ ...tokenChecks(config, folder.path, { nowMs, log }), nowMs });
+  const authenticator = createAuthenticator({
+    ...tokenChecks(config, folder.path, { nowMs, log }),
+    nowMs,
+    breakGlassMaxSeconds: () => settings.configFile().values.break_glass.max_token_minutes * 60,
+  });
   const database = starting.use(await connectDatabase(config, folder.path, key));
 
   const poolOf = (name: string, max: number, synchronousCommit: "on" | "off") => {
@@ -120,7 +135,11 @@ export async function startService(
   });
   starting.use(followStored({ pool: configPool("settings"), settings, log }));
 
-  const metrics = createBotMetrics(registry, file, () => settings.ledger().retainDays);
+  const metrics = createBotMetrics(
+    registry,
+    () => settings.configFile().values,
+    () => settings.ledger().retainDays,
+  );
   const sequencer = createSequencer({
     pool: logPool,
     clock,
@@ -213,24 +232,39 @@ export async function startService(
   const recordId = createRecordIds(clock);
   const shared = { sequencer, pool: readPool, accessLog, clock, recordId, key, limits, log };
   const ticketMetrics = createTicketMetrics(registry);
-  const tickets = connectTicketSystem(file.tickets, { ...ticketMetrics, limits, clock, log });
+  const tickets = createCurrentTickets(file.tickets, { ...ticketMetrics, limits, clock, log });
   const onSettled = (recheck: Recheck) => {
     ticketMetrics.onSettled(recheck.status);
     sequencer.nudge();
   };
   const everyMs = limits.ticketRecheckEveryMs;
-  starting.use(startRechecks({ pool: readPool, lookups: tickets, clock, recordId, everyMs, onSettled, log }));
+  starting.use(
+    startRechecks({ pool: readPool, lookups: tickets.get, clock, recordId, everyMs, onSettled, log }),
+  );
   // Closed before the re-checks: nobody then waits for an answer.
-  if (tickets !== undefined) starting.adopt(tickets, (it) => it.close());
+  starting.use(tickets);
+  const alerts = createAlerts({
+    log,
+    alertOnP0Change: () => settings.inForce().values["gov.parameterchangeauditor"].alert_on_p0_change,
+    onP0Alert: metrics.p0Alerted,
+  });
   const auditor = {
     ...shared,
     policy: settings.policy,
-    tickets,
+    tickets: tickets.get,
     journal: auditorJournal,
     confirmations,
     drifts,
-    onDecided: metrics.decided,
-    onUngated: metrics.ungated,
+    masking: createMasking(settings.secrets, key),
+    onDecided: (row: DecisionRow) => {
+      metrics.decided(row);
+      alerts.decided(row);
+    },
+    onNotRecorded: alerts.notRecorded,
+    onUngated: (row: DecisionRow) => {
+      metrics.ungated(row);
+      alerts.ungated(row);
+    },
     onDrift: metrics.drifted,
   };
   const gate = createGate(auditor);
@@ -292,10 +326,28 @@ export async function startService(
     log.warn("closed accounts are scrubbed by another replica: this one has no DATABASE_ADMIN_URL");
   }
 
+  const followed =
+    config.filePath === undefined
+      ? undefined
+      : followConfigFile({
+          path: config.filePath,
+          everyMs: limits.configFileEveryMs,
+          adopt: createAdoptFile({ settings, tickets, onRefused: metrics.refused, log }),
+          settle: () =>
+            configStore.inTurn((turn) => {
+              settings.adopt(turn.stored);
+              return turn.noteRetention(settings.inForce());
+            }),
+          onState: createConfigFileMetric(registry),
+          log,
+        });
+  if (followed !== undefined) starting.use(followed);
+
   const running = starting.move();
   return {
     grpcPort: grpc.port,
     httpPort: http.port,
+    reloadConfigFile: followed?.reload,
     failed: database.failed,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

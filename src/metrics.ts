@@ -16,7 +16,7 @@ const knownActionTypes = new Set([
 ]);
 
 /** The metrics of spec 001 and 002 §15, names and labels verbatim; labels are bounded (R8). */
-export function createBotMetrics(registry: Registry, file: ConfigFile, retainDays: () => number) {
+export function createBotMetrics(registry: Registry, file: () => ConfigFile, retainDays: () => number) {
   const registers = [registry];
   const actions = new Counter({
     name: "polytraders_gov_useractivityledger_actions_total",
@@ -62,6 +62,11 @@ export function createBotMetrics(registry: Registry, file: ConfigFile, retainDay
     labelNames: ["reason"] as const,
     registers,
   });
+  const p0Alerts = new Counter({
+    name: "polytraders_gov_parameterchangeauditor_p0_alerts_total",
+    help: "Total P0 parameter change alerts fired.",
+    registers,
+  });
   const ungatedWrites = new Counter({
     name: "polytraders_gov_parameterchangeauditor_ungated_writes_total",
     help: "Total parameter changes recorded that went through without a verdict.",
@@ -74,9 +79,9 @@ export function createBotMetrics(registry: Registry, file: ConfigFile, retainDay
     help: "Total live values recorded that were not the recorded ones.",
     registers,
   });
-  const namedBots = namedBotSlugs(file);
+  const namedBots = createNamedBots(file);
   const changed = ({ decision, write }: DecisionRow) =>
-    changes.labels(namedBots.get(write.botKey) ?? "OTHER", decision.tier).inc();
+    changes.labels(namedBots().get(write.botKey) ?? "OTHER", decision.tier).inc();
 
   return {
     recorded(actionType: string): void {
@@ -105,9 +110,25 @@ export function createBotMetrics(registry: Registry, file: ConfigFile, retainDay
       ungatedWrites.labels(row.decision.tier).inc();
       changed(row);
     },
+    p0Alerted(): void {
+      p0Alerts.inc();
+    },
     drifted(drifts: number): void {
       configDrifts.inc(drifts);
     },
+  };
+}
+
+/** The named slugs of the config file in force, found once for each. */
+function createNamedBots(file: () => ConfigFile): () => ReadonlyMap<string, string> {
+  let of = file();
+  let slugs = namedBotSlugs(of);
+  return () => {
+    if (file() !== of) {
+      of = file();
+      slugs = namedBotSlugs(of);
+    }
+    return slugs;
   };
 }
 
@@ -122,6 +143,17 @@ function namedBotSlugs(file: ConfigFile): ReadonlyMap<string, string> {
     if (slug !== undefined) slugs.set(nameKey(slug), slug);
   }
   return slugs;
+}
+
+/** Whether what the config file says is what is in force. */
+export function createConfigFileMetric(registry: Registry): (isOk: boolean) => void {
+  const isOk = new Gauge({
+    name: "polytraders_gov_config_file_ok",
+    help: "1 while the config file as it stands is in force, 0 while it is refused for a mistake.",
+    registers: [registry],
+  });
+  isOk.set(1);
+  return (ok) => isOk.set(ok ? 1 : 0);
 }
 
 /** How the journals group commits: rows a batch, and the database's time for it. */

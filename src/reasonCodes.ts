@@ -131,7 +131,7 @@ export const reasonCodes = {
     meaning: "A P0-tier parameter was changed; immediate alert required.",
     action: "Emit alert to on-call.",
     userMessage: "A risk-critical parameter was changed, and the people on call were told at once.",
-    emitted: false,
+    emitted: true,
   },
   AUDIT_TICKET_REQUIRED: {
     bot: "gov.parameterchangeauditor",
@@ -140,6 +140,16 @@ export const reasonCodes = {
     meaning: "A P0/P1 parameter change was attempted without a ticket reference.",
     action: "Reject change; emit alert.",
     userMessage: "This parameter requires an approved change ticket before it can be modified.",
+    emitted: true,
+  },
+  BREAK_GLASS_USED: {
+    bot: "gov.parameterchangeauditor",
+    kind: "verdict",
+    severity: "WARN",
+    meaning: "A write was allowed without a ticket because of a stated emergency (role break-glass).",
+    action: "Allow and record it with its reason; page; list it as open until somebody else reviews it.",
+    userMessage:
+      "This change was let through in an emergency without a change ticket, and somebody else reviews it.",
     emitted: true,
   },
   AUDIT_TICKET_INVALID: {

@@ -72,6 +72,11 @@ const statement = `
     ) t
   )
   select count(*) from rows r, lateral ledger.append(
-    r.event_id, r.content_hash, r.record_id, r.accepted_at, r.retained_until, r.wallet, r.session_id,
-    r.action_type, r.recorded_by, r.trace_id, r.params, r.none, r.no_number, r.no_number, r.none, '{}',
-    '{}', '{}', '{}', '{}')`;
+    p_event_id => r.event_id, p_content_hash => r.content_hash, p_record_id => r.record_id,
+    p_accepted_at => r.accepted_at, p_retained_until => r.retained_until, p_wallet => r.wallet,
+    p_session_id => r.session_id, p_action_type => r.action_type, p_recorded_by => r.recorded_by,
+    p_trace_id => r.trace_id, p_params_json => r.params, p_inexact_json => r.none,
+    p_occurred_at_ns => r.no_number, p_session_seq => r.no_number, p_mentions => r.none,
+    p_key_mentions => r.none, p_former_event_id => r.none, p_closing => '{}', p_closing_identity => '{}',
+    p_identities => '{}', p_producer_subject => '{}', p_producer_stream => '{}', p_producer_offset => '{}',
+    p_producer_follows => '{}')`;

@@ -1,11 +1,13 @@
+import { hash } from "node:crypto";
 import type pg from "pg";
 import { boolArray, byteaArray, int8Array, textArray, timestamptzArray } from "../db/binaryArrays.ts";
+import type { ExactJson } from "../exact/json.ts";
 import type { Decision } from "./policy.ts";
-import type { Write } from "./write.ts";
+import type { MaskedWrite } from "./secrets/masking.ts";
 
 /** A decision on its way into the audit log. */
 export type DecisionRow = {
-  readonly write: Write;
+  readonly write: MaskedWrite;
   readonly decision: Omit<Decision, "reasonCode"> & {
     readonly reasonCode: Decision["reasonCode"] | "UNGATED_WRITE";
   };
@@ -27,20 +29,25 @@ export type DecisionRow = {
 };
 
 export type DecisionOutcome =
-  | { readonly kind: "recorded" }
+  | {
+      readonly kind: "recorded";
+      /** The decision that let the parameter's last recorded value in, where old_value is not it. */
+      readonly staleAgainst: string | null;
+    }
   /** The write_id is on record with the same content: that decision stands. */
   | { readonly kind: "replayed"; readonly recordId: string }
   | { readonly kind: "conflict" };
 
-const recorded: DecisionOutcome = { kind: "recorded" };
+const recorded: DecisionOutcome = { kind: "recorded", staleAgainst: null };
 
 const statement = {
   name: "auditor.append",
-  text: `select index, same_content, first_record_id
+  text: `select index, same_content, first_record_id, stale_against
          from auditor.append($1::text[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[],
            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
            $15::text[], $16::bigint[], $17::boolean[], $18::text[], $19::text[], $20::text[], $21::text[],
-           $22::text[], $23::text[], $24::bytea[], $25::text[], $26::bytea[], $27::boolean[])`,
+           $22::text[], $23::text[], $24::bytea[], $25::text[], $26::bytea[], $27::boolean[],
+           $28::bytea[], $29::bytea[], $30::text[], $31::text[])`,
 };
 
 /** Records a batch of decisions in one statement, which is its own transaction (R10). */
@@ -77,14 +84,31 @@ export async function appendDecisions(
     texts((row) => row.ungated?.cause ?? null),
     byteaArray(rows.map((row) => row.ungated?.claimlessHash ?? null)),
     boolArray(rows.map((row) => row.automated)),
+    byteaArray(rows.map((row) => valueHash(row.write.oldValue))),
+    byteaArray(rows.map((row) => valueHash(row.write.newValue))),
+    texts((row) => (row.write.maskedPaths.length === 0 ? null : JSON.stringify(row.write.maskedPaths))),
+    texts((row) => row.write.breakGlassReason),
   ];
-  type Answer = { index: number; same_content: boolean; first_record_id: string };
+  type Answer = {
+    index: number;
+    same_content: boolean | null;
+    first_record_id: string;
+    stale_against: string | null;
+  };
   const answers = (await client.query<Answer>({ ...statement, values })).rows;
   const outcomes: DecisionOutcome[] = new Array(rows.length).fill(recorded);
   for (const answer of answers) {
-    outcomes[answer.index] = answer.same_content
-      ? { kind: "replayed", recordId: answer.first_record_id }
-      : { kind: "conflict" };
+    const { stale_against: staleAgainst } = answer;
+    if (staleAgainst !== null) outcomes[answer.index] = { kind: "recorded", staleAgainst };
+    else
+      outcomes[answer.index] = answer.same_content
+        ? { kind: "replayed", recordId: answer.first_record_id }
+        : { kind: "conflict" };
   }
   return outcomes;
+}
+
+/** Tells whether two values are the same, however they are spelt; of no value there is none. */
+function valueHash(value: ExactJson | null): Buffer | null {
+  return value === null ? null : hash("sha256", value.canonical, "buffer").subarray(0, 16);
 }

@@ -6,16 +6,19 @@ import {
   Verdict,
 } from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_pb.ts";
 import type { CallContext } from "../server/call.ts";
+import { checkBreakGlass } from "./breakGlass/allowed.ts";
 import type { Decided, Gate } from "./gate.ts";
 import { diffOf, operationsReport, wireTicketStatus } from "./report.ts";
+import type { Masking } from "./secrets/masking.ts";
 import { verdictMessage } from "./verdictMessage.ts";
 import { parseWrite } from "./write.ts";
 
 /** CheckWrite: the verdict, and where its record is (spec 002 §10). */
-export function createCheckWrite(gate: Gate) {
+export function createCheckWrite(gate: Gate, masking: Masking) {
   return async (request: CheckWriteRequest, context: CallContext): Promise<CheckWriteResponse> => {
-    const write = parseWrite(request);
-    const { subject } = context.caller;
+    const write = parseWrite(request, masking);
+    const { subject, roles } = context.caller;
+    checkBreakGlass(write.breakGlassReason, roles);
     return verdictOf(
       await (request.dryRun ? gate.tryOut(write, subject) : gate.decideAndRecord(write, subject)),
     );

@@ -10,13 +10,14 @@ import type { DecisionOutcome, DecisionRow } from "./append.ts";
 import type { ConfirmationAnswer, ConfirmationRow } from "./history/confirm.ts";
 import type { DriftRow } from "./history/drift.ts";
 import type { Policy } from "./policy.ts";
+import type { Masking } from "./secrets/masking.ts";
 
 /** What the auditor's handlers close over. */
 export type AuditorDependencies = {
   /** The policy in force. */
   readonly policy: () => Policy;
-  /** The ticket system; undefined: none is configured, and references are not checked. */
-  readonly tickets: TicketLookups | undefined;
+  /** The ticket system in use; undefined: none is configured, and references are not checked. */
+  readonly tickets: () => TicketLookups | undefined;
   readonly journal: Journal<DecisionRow, DecisionOutcome>;
   readonly confirmations: Journal<ConfirmationRow, ConfirmationAnswer>;
   readonly drifts: Journal<DriftRow, undefined>;
@@ -29,8 +30,12 @@ export type AuditorDependencies = {
   readonly recordId: () => string;
   /** Keys content hashes and tokens. */
   readonly key: KeyObject;
+  /** Takes secrets out of what comes in. */
+  readonly masking: Masking;
   /** Called for each decision that is newly on record. */
   readonly onDecided: (row: DecisionRow) => void;
+  /** Called for each decision whose record the store did not take in time. */
+  readonly onNotRecorded: (row: DecisionRow) => void;
   /** Called for each write without a verdict that is newly on record. */
   readonly onUngated: (row: DecisionRow) => void;
   /** Called with how many drifts are newly on record. */

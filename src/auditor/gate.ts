@@ -3,9 +3,11 @@ import { StoreUnavailable } from "../journal/journal.ts";
 import { Failure } from "../server/failure.ts";
 import type { DecisionOutcome, DecisionRow } from "./append.ts";
 import type { AuditorDependencies } from "./dependencies.ts";
+import { hookFired } from "./hook.ts";
 import { decide, isAutomated, type Policy } from "./policy.ts";
 import { readDecision } from "./read.ts";
 import type { RecordedDecision } from "./report.ts";
+import type { MaskedWrite } from "./secrets/masking.ts";
 import { isStopping } from "./stopping.ts";
 import { type FoundTicket, findTicket, ticketAsOf } from "./ticket.ts";
 import { createTurns } from "./turns.ts";
@@ -46,14 +48,18 @@ export function createGate(dependencies: AuditorDependencies): Gate {
   const turns = createTurns();
   return {
     async tryOut(write, subject) {
-      return { record: recordedAs(await decisionRow(write, subject, dependencies)), kind: "dry_run" };
+      const row = await decisionRow(write, subject, dependencies);
+      hookFired(row.write, dependencies.log);
+      return { record: recordedAs(row), kind: "dry_run" };
     },
 
     async decideAndRecord(write, subject) {
       const untilMs = clock.monotonicMs() + recordWithinMs;
+      const masked = dependencies.masking.write(write);
       const policy = dependencies.policy();
+      hookFired(masked, dependencies.log);
       const decideNow = async (found: FoundTicket) => {
-        const row = rowOf(write, subject, policy, found, dependencies);
+        const row = rowOf(write, masked, subject, policy, found, dependencies);
         const leftMs = untilMs - clock.monotonicMs();
         return { row, outcome: await inTime(record(row, dependencies), leftMs, dependencies) };
       };
@@ -69,12 +75,16 @@ export function createGate(dependencies: AuditorDependencies): Gate {
           const { recordId } = outcome;
           const reading = readDecision(dependencies.pool, row.recordedBy, write.writeId ?? "", recordId);
           const first = await inTime(reading, untilMs - clock.monotonicMs(), dependencies);
+          if (write.breakGlassReason !== null && first?.breakGlassReason === null) {
+            throw decidedWithoutBreakGlass(write.writeId ?? "");
+          }
           // Purged since, or not to be read now: the same content gets the verdict of the policy in force.
           return { record: first ?? recordedAs({ ...row, recordId }), kind: "replayed" };
         }
         case "recorded":
-          return { record: recordedAs(row), kind: "recorded" };
+          return { record: recordedAs(row, outcome.staleAgainst), kind: "recorded" };
         case undefined:
+          dependencies.onNotRecorded(row);
           return { record: recordedAs(row), kind: "not_recorded" };
       }
     },
@@ -86,7 +96,7 @@ function find(
   policy: Policy,
   { tickets, clock }: AuditorDependencies,
 ): FoundTicket | Promise<FoundTicket> {
-  return findTicket(write, policy, tickets, clock.nowMicros(), recordWithinMs - storeAtLeastMs);
+  return findTicket(write, policy, tickets(), clock.nowMicros(), recordWithinMs - storeAtLeastMs);
 }
 
 /** A decision on its way into the journal, accepted once its ticket was asked about. */
@@ -96,11 +106,14 @@ export async function decisionRow(
   dependencies: AuditorDependencies,
 ): Promise<DecisionRow> {
   const policy = dependencies.policy();
-  return rowOf(write, recordedBy, policy, await find(write, policy, dependencies), dependencies);
+  const found = await find(write, policy, dependencies);
+  return rowOf(write, dependencies.masking.write(write), recordedBy, policy, found, dependencies);
 }
 
+/** Decided by the write as it came, recorded without its secrets. */
 function rowOf(
   write: Write,
+  masked: MaskedWrite,
   recordedBy: string,
   policy: Policy,
   found: FoundTicket,
@@ -113,7 +126,7 @@ function rowOf(
     dependencies.log.info({ decisionId: recordId, why: ticket.why }, "a ticket does not cover its write");
   }
   return {
-    write,
+    write: masked,
     decision: decide(write, policy, ticket),
     mode: policy.mode,
     automated: isAutomated(policy, recordedBy, write),
@@ -184,8 +197,13 @@ export function writeIdConflict(writeId: string): Failure {
   return new Failure("WRITE_ID_CONFLICT", text, { metadata: { write_id: writeId } });
 }
 
+function decidedWithoutBreakGlass(writeId: string): Failure {
+  const text = `write_id ${JSON.stringify(writeId)} is on record, decided without break-glass; send it under another write_id`;
+  return new Failure("WRITE_ID_CONFLICT", text, { metadata: { write_id: writeId } });
+}
+
 /** The decision as a reader will see it. */
-export function recordedAs(row: DecisionRow): RecordedDecision {
+export function recordedAs(row: DecisionRow, staleAgainst: string | null = null): RecordedDecision {
   const { write, decision } = row;
   return {
     recordId: row.recordId,
@@ -195,6 +213,8 @@ export function recordedAs(row: DecisionRow): RecordedDecision {
     oldText: write.oldValue?.text ?? null,
     newText: write.newValue?.text ?? null,
     inexact: write.inexact,
+    maskedPaths: write.maskedPaths,
+    staleAgainst,
     editorId: write.editorId,
     ticketRef: write.ticketRef,
     environment: write.environment,
@@ -210,6 +230,7 @@ export function recordedAs(row: DecisionRow): RecordedDecision {
     ticketStatus: decision.ticketStatus,
     reasonCode: decision.reasonCode,
     cause: row.ungated?.cause ?? null,
+    breakGlassReason: write.breakGlassReason,
     policyVersion: decision.policyVersion,
     epoch: 0,
     position: 0,

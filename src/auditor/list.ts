@@ -42,7 +42,8 @@ export function createDecisionList(dependencies: AuditorDependencies) {
   };
 }
 
-function changeOf(decision: DecisionAt): ParameterChange {
+/** A decision as a list shows it. */
+export function changeOf(decision: DecisionAt): ParameterChange {
   return {
     $typeName: "polytraders.governance.v1.ParameterChange",
     allowed: decision.allowed,
@@ -54,5 +55,6 @@ function changeOf(decision: DecisionAt): ParameterChange {
     writeId: decision.writeId ?? "",
     ungatedCause: decision.cause ?? "",
     automated: decision.automated,
+    breakGlassReason: decision.breakGlassReason ?? "",
   };
 }

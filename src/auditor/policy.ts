@@ -90,7 +90,11 @@ export type Decision = {
   readonly verdict: "ALLOW" | "REJECT";
   /** Whether the write may proceed: always in shadow_only (R5). */
   readonly allowed: boolean;
-  readonly reasonCode: "PARAM_CHANGED" | "AUDIT_TICKET_REQUIRED" | "AUDIT_TICKET_INVALID";
+  readonly reasonCode:
+    | "PARAM_CHANGED"
+    | "BREAK_GLASS_USED"
+    | "AUDIT_TICKET_REQUIRED"
+    | "AUDIT_TICKET_INVALID";
   readonly tier: Tier;
   readonly ticketStatus: TicketStatus;
   /** The policy it was given under. */
@@ -102,6 +106,8 @@ export type DecidedWrite = {
   readonly botKey: string;
   readonly paramKey: string;
   readonly newValue: { readonly canonical: string } | null;
+  /** Given: the write is break-glass, by a caller who may. */
+  readonly breakGlassReason?: string | null;
 };
 
 /** Whether there is a ticket: what is kept is what came, but blanks are none, whatever an empty box sends. */
@@ -109,7 +115,12 @@ export function hasTicketRef(write: { readonly ticketRef: string | null }): bool
   return write.ticketRef !== null && write.ticketRef.trim() !== "";
 }
 
-/** Whether the write may not pass without a ticket. */
+/** Whether the write passes without a ticket because of a stated emergency. */
+export function hasBreakGlass({ breakGlassReason }: DecidedWrite): boolean {
+  return breakGlassReason !== undefined && breakGlassReason !== null;
+}
+
+/** Whether the write may not pass without a ticket, but for break-glass. */
 export function needsTicket(write: DecidedWrite, policy: Policy): boolean {
   return (
     policy.requireTicketFor.has(tierOf(policy.tiers, write.botKey, write.paramKey)) &&
@@ -124,11 +135,12 @@ export type TicketKind = { readonly kind: Ticket["kind"] };
 export function decide(write: DecidedWrite, policy: Policy, ticket: TicketKind): Decision {
   const tier = tierOf(policy.tiers, write.botKey, write.paramKey);
   const needed = needsTicket(write, policy);
-  const refusal = needed ? refusalFor(ticket, policy.rejectUnverified.has(tier)) : undefined;
+  const isBreakGlass = hasBreakGlass(write);
+  const refusal = needed && !isBreakGlass ? refusalFor(ticket, policy.rejectUnverified.has(tier)) : undefined;
   return {
     verdict: refusal === undefined ? "ALLOW" : "REJECT",
     allowed: refusal === undefined || policy.mode === "shadow_only",
-    reasonCode: refusal ?? "PARAM_CHANGED",
+    reasonCode: isBreakGlass ? "BREAK_GLASS_USED" : (refusal ?? "PARAM_CHANGED"),
     tier,
     ticketStatus: statusOf(ticket, needed),
     policyVersion: policy.version,

@@ -21,6 +21,20 @@ export type DecisionFilters = {
   readonly unconfirmed?: true;
   /** Only writes that went through without a verdict. */
   readonly ungated?: true;
+  /** Only break-glass: what nobody has reviewed, or all of it. */
+  readonly breakGlass?: "open" | "all";
+};
+
+/** Asks for every decision. */
+export const noFilters: DecisionFilters = {
+  botKey: null,
+  paramKey: null,
+  editorId: null,
+  tier: null,
+  verdict: null,
+  ticketRef: null,
+  fromMicros: null,
+  toMicros: null,
 };
 
 export type DecisionAt = RecordedDecision & { readonly place: Place };
@@ -37,6 +51,8 @@ type Row = {
   old_value_json: string | null;
   new_value_json: string | null;
   inexact_json: string | null;
+  masked_json: string | null;
+  stale_against: string | null;
   editor_id: string;
   ticket_ref: string | null;
   environment: string | null;
@@ -52,6 +68,7 @@ type Row = {
   ticket_status: string;
   reason_code: string;
   cause: string | null;
+  break_glass_reason: string | null;
   policy_version: string;
 };
 
@@ -66,7 +83,8 @@ const columns = `c.epoch, c.xid::text as xid, c.ord, (${position})::text as posi
   (extract(epoch from c.accepted_at) * 1000000)::bigint::text as accepted_micros, c.bot_slug, c.param_name,
   c.old_value_json, c.new_value_json, c.inexact_json, c.editor_id, c.ticket_ref, c.environment, c.write_id,
   c.trace_id, c.changed_at_ns::text as changed_at_ns, c.recorded_by, c.allowed, c.verdict, c.mode, c.param_tier,
-  c.ticket_status, c.reason_code, c.cause, c.policy_version, c.automated`;
+  c.ticket_status, c.reason_code, c.cause, c.policy_version, c.automated,
+  c.masked_json, c.stale_against, c.break_glass_reason`;
 
 /** The record that a subject's write_id led to, placed or not. */
 export async function readDecision(
@@ -106,6 +124,10 @@ export async function readDecisions(
     .acceptedBetween(filters.fromMicros, filters.toMicros);
   if (filters.unconfirmed) query.also(isUnconfirmed);
   if (filters.ungated) query.also("c.reason_code = 'UNGATED_WRITE'");
+  if (filters.breakGlass !== undefined) query.also("c.break_glass_reason is not null");
+  if (filters.breakGlass === "open") {
+    query.also("not exists (select from auditor.break_glass_review r where r.decision_id = c.record_id)");
+  }
   const text = query.text({
     columns,
     from: "auditor.parameter_change c",
@@ -128,6 +150,8 @@ function decisionOf(row: Row): DecisionAt {
     oldText: row.old_value_json,
     newText: row.new_value_json,
     inexact: pointersOf(row.inexact_json),
+    maskedPaths: pointersOf(row.masked_json),
+    staleAgainst: row.stale_against,
     editorId: row.editor_id,
     ticketRef: row.ticket_ref,
     environment: row.environment,
@@ -143,6 +167,7 @@ function decisionOf(row: Row): DecisionAt {
     ticketStatus: row.ticket_status,
     reasonCode: row.reason_code,
     cause: row.cause,
+    breakGlassReason: row.break_glass_reason,
     policyVersion: row.policy_version,
   };
 }

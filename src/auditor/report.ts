@@ -24,6 +24,10 @@ export type RecordedDecision = {
   readonly oldText: string | null;
   readonly newText: string | null;
   readonly inexact: readonly string[];
+  /** Where secrets were masked. */
+  readonly maskedPaths: readonly string[];
+  /** The decision that let the parameter's last recorded value in, where old_value is not it. */
+  readonly staleAgainst: string | null;
   readonly editorId: string;
   readonly ticketRef: string | null;
   readonly environment: string | null;
@@ -40,6 +44,8 @@ export type RecordedDecision = {
   readonly reasonCode: string;
   /** Why there was no verdict, of a write that went through without one. */
   readonly cause: string | null;
+  /** Why it could not wait for a ticket, of break-glass. */
+  readonly breakGlassReason: string | null;
   readonly policyVersion: string;
   /** 0 before the record has its place in the log. */
   readonly epoch: number;
@@ -89,6 +95,9 @@ export function operationsReport(record: RecordedDecision): OperationsReport {
     epoch: BigInt(record.epoch),
     position: BigInt(record.position),
     automated: record.automated,
+    maskedPaths: [...record.maskedPaths],
+    staleOldValue: record.staleAgainst !== null,
+    staleAgainst: record.staleAgainst ?? "",
   };
 }
 
@@ -101,6 +110,9 @@ export function operationsLine(record: RecordedDecision): string {
   if (record.oldText !== null) line += `,"old_value":${record.oldText}`;
   if (record.newText !== null) line += `,"new_value":${record.newText}`;
   if (record.inexact.length > 0) line += `,"inexact":${text(record.inexact)}`;
+  if (record.maskedPaths.length > 0) line += `,"masked_paths":${text(record.maskedPaths)}`;
+  if (record.staleAgainst !== null)
+    line += `,"stale_old_value":true,"stale_against":"${record.staleAgainst}"`;
   line += `,"editor_id":${text(record.editorId)}`;
   if (record.ticketRef !== null) line += `,"ticket_ref":${text(record.ticketRef)}`;
   if (record.environment !== null) line += `,"environment":${text(record.environment)}`;
@@ -111,6 +123,7 @@ export function operationsLine(record: RecordedDecision): string {
   line += `,"decision_id":"${record.recordId}","recorded_by":${text(record.recordedBy)}`;
   line += `,"allowed":${record.allowed},"verdict":"${record.verdict}","mode":"${record.mode.toUpperCase()}"`;
   line += `,"reason_code":"${record.reasonCode}","ticket_status":"${record.ticketStatus}"`;
+  if (record.breakGlassReason !== null) line += `,"break_glass_reason":${text(record.breakGlassReason)}`;
   if (record.cause !== null) line += `,"ungated_cause":${text(record.cause)}`;
   line += `,"policy_version":"${record.policyVersion}","automated":${record.automated},"report_kind":"OperationsReport","topic":"${operationsTopic}"}`;
   return line;

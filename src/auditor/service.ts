@@ -1,5 +1,7 @@
 import { ParameterChangeAuditorService } from "../../gen/ts/polytraders/governance/v1/parameter_change_auditor_service_pb.ts";
 import { type Rpc, serverStream, unary } from "../server/call.ts";
+import { createBreakGlassList } from "./breakGlass/list.ts";
+import { createBreakGlassReview } from "./breakGlass/review.ts";
 import { createCheckWrite } from "./checkWrite.ts";
 import type { AuditorDependencies } from "./dependencies.ts";
 import { createDecisionExport } from "./export.ts";
@@ -19,12 +21,14 @@ const readBudgetMs = 10_000;
 export function createAuditor(gate: Gate, dependencies: AuditorDependencies): readonly Rpc[] {
   const { method } = ParameterChangeAuditorService;
   return [
-    unary(method.checkWrite, gateBudgetMs, createCheckWrite(gate)),
+    unary(method.checkWrite, gateBudgetMs, createCheckWrite(gate, dependencies.masking)),
     unary(method.confirmWrite, gateBudgetMs, createConfirmWrite(dependencies)),
     unary(method.recordUngatedWrite, recordBudgetMs, createRecordUngatedWrite(dependencies)),
     unary(method.reconcileConfig, readBudgetMs, createReconcileConfig(dependencies)),
     unary(method.getConfigAsOf, readBudgetMs, createGetConfigAsOf(dependencies)),
     unary(method.listParameterChanges, readBudgetMs, createDecisionList(dependencies)),
+    unary(method.listBreakGlass, readBudgetMs, createBreakGlassList(dependencies)),
+    unary(method.reviewBreakGlass, recordBudgetMs, createBreakGlassReview(dependencies)),
     serverStream(method.exportParameterChanges, createDecisionExport(dependencies)),
   ];
 }

@@ -1,6 +1,6 @@
 import { judge, type TicketFacts } from "../tickets/facts.ts";
 import type { TicketLookups } from "../tickets/lookups.ts";
-import { hasTicketRef, needsTicket, type Policy, type Ticket } from "./policy.ts";
+import { hasBreakGlass, hasTicketRef, needsTicket, type Policy, type Ticket } from "./policy.ts";
 import type { Write } from "./write.ts";
 
 /** What was found of a ticket, not yet judged. */
@@ -10,7 +10,7 @@ export type FoundTicket =
 
 /**
  * What is known of the write's ticket. Only one that the write needs is asked for, within `withinMs`; of
- * any other, as of a write towards stopping (R7), what is known at once is all: nothing waits for it.
+ * any other, as of break-glass or a write towards stopping (R7), what is known at once is all: nothing waits for it.
  */
 export function findTicket(
   write: Write,
@@ -25,7 +25,7 @@ export function findTicket(
   const question = { ticketRef: ticketRef ?? "", botSlug, paramName, botKey, paramKey, acceptedMicros };
   const facts = lookups.known(question);
   if (facts !== undefined) return { kind: "facts", facts };
-  if (!needsTicket(write, policy)) return { kind: "unchecked" };
+  if (!needsTicket(write, policy) || hasBreakGlass(write)) return { kind: "unchecked" };
   return lookups
     .lookUp(question, withinMs)
     .then((told) => (told === undefined ? { kind: "unverified" } : { kind: "facts", facts: told }));

@@ -62,7 +62,8 @@ const retainHistoryDaysFloor = 365;
 /** Below this it is warned of as well (spec 002 §7). */
 const retainHistoryDaysWarning = 90;
 
-function refuseBelowFloor(botId: BotId, paramName: string, value: unknown): void {
+/** Throws BelowFloor. */
+export function refuseBelowFloor(botId: BotId, paramName: string, value: unknown): void {
   if (typeof value !== "number") return;
   if (paramName === "retain_days" && value < retainDaysFloor) {
     throw new BelowFloor(botId, paramName, retainDaysFloor, ["RETENTION_BELOW_REGULATORY_MINIMUM"]);
@@ -91,5 +92,6 @@ export function writeOf(change: Change, subject: string, before: InForce): Write
     writeId: null,
     traceId: null,
     changedAtNs: null,
+    breakGlassReason: null,
   };
 }

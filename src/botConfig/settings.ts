@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { createPolicy, type Policy } from "../auditor/policy.ts";
-import type { ConfigFile, ConfigFileKeys } from "../configFile.ts";
+import { type Pattern, parsePattern } from "../auditor/tiers.ts";
+import type { ConfigFile, ConfigFileKeys, LoadedFile } from "../configFile.ts";
 import type { LedgerSettings } from "../ledger/dependencies.ts";
 import { type InForce, inForce, type StoredValue } from "./inForce.ts";
 
@@ -9,8 +10,14 @@ export type Settings = {
   inForce(): InForce;
   ledger(): LedgerSettings;
   policy(): Policy;
+  /** The parameters that are secrets whatever they are called. */
+  secrets(): readonly Pattern[];
   /** Takes over what is stored. What was read before something later is passed over. */
   adopt(stored: readonly StoredValue[]): void;
+  /** The config file in force. */
+  configFile(): LoadedFile;
+  /** Puts another config file below what is stored. */
+  adoptFile(loaded: LoadedFile): void;
 };
 
 /** Starts with the file alone; what is stored comes by `adopt`. */
@@ -19,14 +26,16 @@ export function createSettings(options: {
   readonly inFile: ConfigFileKeys;
   readonly log: Logger;
 }): Settings {
+  let file: LoadedFile = { values: options.file, set: options.inFile };
   let current = stateOf([]);
 
   function stateOf(stored: readonly StoredValue[]) {
-    const parameters = inForce(options.file, options.inFile, stored);
+    const parameters = inForce(file.values, file.set, stored);
     const ledger = parameters.values["gov.useractivityledger"];
     const auditor = parameters.values["gov.parameterchangeauditor"];
-    const { tickets } = options.file;
+    const { tiers, stopping, automation, secrets, tickets } = file.values;
     return {
+      stored,
       seq: Math.max(0, ...stored.map(({ seq }) => seq)),
       parameters,
       ledger: {
@@ -35,12 +44,13 @@ export function createSettings(options: {
         scrubOnAccountClose: ledger.scrub_on_account_close,
         publishToUser: ledger.publish_to_user,
       },
+      secrets: secrets.map(parsePattern),
       policy: createPolicy({
         mode: auditor.mode,
         requireTicketFor: auditor.require_ticket_for,
-        tiers: options.file.tiers,
-        stopping: options.file.stopping,
-        automation: options.file.automation,
+        tiers,
+        stopping,
+        automation,
         ...(tickets.system === undefined ? {} : { onTicketSystemDown: tickets.on_ticket_system_down }),
       }),
     };
@@ -50,6 +60,7 @@ export function createSettings(options: {
     inForce: () => current.parameters,
     ledger: () => current.ledger,
     policy: () => current.policy,
+    secrets: () => current.secrets,
     adopt(stored) {
       const next = stateOf(stored);
       if (next.seq <= current.seq) return;
@@ -60,6 +71,11 @@ export function createSettings(options: {
           "a stored parameter has no effect: this version does not take it",
         );
       }
+    },
+    configFile: () => file,
+    adoptFile(loaded) {
+      file = loaded;
+      current = stateOf(current.stored);
     },
   };
 }

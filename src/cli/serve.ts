@@ -21,6 +21,8 @@ Settings come from the environment (docs/running.md tells all):
   GOVERNANCE_CONFIG_FILE  modes, retention and tiers, YAML or JSON
   GOVERNANCE_SCRUB_KEY_FILE, GOVERNANCE_LOG_LEVEL
 
+The config file is read again when it changes, and on SIGHUP (unless started from a terminal).
+
 Ctrl-C or SIGTERM stops it: calls under way are answered, Postgres stops with it. A second one stops it at once.`,
     )
     .action(serve);
@@ -30,12 +32,17 @@ Ctrl-C or SIGTERM stops it: calls under way are answered, Postgres stops with it
 async function serve(): Promise<void> {
   setBrokenPipe({ kind: "ignore" }); // Who read the greeting may go away; the service stays.
   const stop = Promise.withResolvers<undefined>();
-  onStopSignal(() => stop.resolve(undefined));
+  // Where it was started from a terminal, SIGHUP says that the terminal has gone.
+  const isReloaded = Boolean(process.env.GOVERNANCE_CONFIG_FILE) && !process.stdin.isTTY;
+  let reload: (() => Promise<void>) | undefined;
+  if (isReloaded) process.on("SIGHUP", () => void reload?.());
+  onStopSignal(() => stop.resolve(undefined), isReloaded ? ["SIGINT", "SIGTERM"] : undefined);
   // The other commands start faster without the whole service.
   const { loadConfig } = await import("../config.ts");
   const { startService } = await import("../main.ts");
   const config = loadConfig(process.env);
   const service = await startService(config);
+  reload = service.reloadConfigFile;
   process.stdout.write(greeting(config, service.grpcPort, service.httpPort));
   const problem = await Promise.race([stop.promise, service.failed]);
   await service[Symbol.asyncDispose]();

@@ -47,7 +47,7 @@ async function session(sessionId: string, options: ConnectionOptions & OutputOpt
       json: (row: SessionEntry) => jsonLine(SessionEntrySchema, row),
     };
     await listPages(listing, { ...options, name: `actions of the session ${shown(sessionId)}` });
-    if (missing.length > 0) note(`the numbers ${rangesText(missing)} are missing from the session's actions`);
+    if (missing.length > 0) note(`missing from the session's numbered actions: ${rangesText(missing)}`);
   });
 }
 

@@ -21,10 +21,13 @@ export function stoppedBy(signal: StopSignal, message: string): CliError {
   return new CliError(signalExitCode(signal), message);
 }
 
-/** Calls back once when the command is asked to stop. Asked again, it ends at once. */
-export function onStopSignal(stop: (signal: StopSignal) => void): void {
+/** Calls back once when the command is asked to stop by one of the signals. Asked again, it ends at once. */
+export function onStopSignal(
+  stop: (signal: StopSignal) => void,
+  signals: readonly StopSignal[] = stopSignals,
+): void {
   let firstAtMs: number | undefined;
-  for (const signal of stopSignals) {
+  for (const signal of signals) {
     process.on(signal, () => {
       if (firstAtMs === undefined) {
         firstAtMs = performance.now();

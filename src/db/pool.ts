@@ -27,6 +27,9 @@ export function sessionOptions(limits: SessionLimits): string {
   return settings.map((setting) => `-c ${setting}`).join(" ");
 }
 
+/** A new session plans each of its statements anew, over all months: an idle one is worth keeping. */
+const idleMs = 10 * 60 * 1000;
+
 /**
  * A pool whose sessions have explicit limits. Every value comes back as text or in the form the query
  * casts it to: node-pg's own timestamps lose the microseconds.
@@ -43,6 +46,7 @@ export function createPool(options: {
     application_name: `governance ${options.name}`,
     max: options.max,
     connectionTimeoutMillis: options.limits.connectTimeoutMs,
+    idleTimeoutMillis: idleMs,
     options: sessionOptions(options.limits),
     keepAlive: true,
   });

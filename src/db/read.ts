@@ -37,6 +37,7 @@ export async function read<Row extends pg.QueryResultRow>(
 /** Connection errors have no SQLSTATE of five characters; 08, 53, 57 and 58 are the server's own troubles. */
 export function isAway(cause: unknown): boolean {
   const state = sqlState(cause);
-  if (state === undefined) return cause instanceof Error && /timeout|terminated|ended|not queryable/i.test(cause.message);
+  if (state === undefined)
+    return cause instanceof Error && /timeout|terminated|ended|not queryable/i.test(cause.message);
   return state.length !== 5 || /^(08|53|55P03|57|58)/.test(state);
 }

@@ -14,7 +14,8 @@ export function isRole(text: string): text is Role {
   return (roles as readonly string[]).includes(text);
 }
 
-const gate = ["bot", "config-store", "operator", "break-glass"] as const;
+/** Who may ask the gate. */
+export const gate = ["bot", "config-store", "operator", "break-glass"] as const;
 const record = ["bot", "account"] as const;
 
 /** Who may call what: one of these roles is enough. What a role sees then is the handler's affair. */
@@ -38,6 +39,8 @@ export const mayCall = {
   "ParameterChangeAuditorService/ListParameterChanges": ["config-store", "compliance", "operator"],
   "ParameterChangeAuditorService/ExportParameterChanges": ["compliance"],
   "ParameterChangeAuditorService/GetConfigAsOf": ["config-store", "compliance", "operator"],
+  "ParameterChangeAuditorService/ListBreakGlass": ["compliance", "operator"],
+  "ParameterChangeAuditorService/ReviewBreakGlass": ["compliance", "operator"],
   "ReportService/StreamReports": ["compliance", "operator"],
   "BotConfigService/GetBotConfig": ["bot", "config-store", "account", "user", "compliance", "operator"],
   "BotConfigService/UpdateBotConfig": ["operator"],
@@ -64,6 +67,7 @@ export const readsRecords: ReadonlySet<ServiceMethod> = new Set<ServiceMethod>([
   "ParameterChangeAuditorService/ListParameterChanges",
   "ParameterChangeAuditorService/ExportParameterChanges",
   "ParameterChangeAuditorService/GetConfigAsOf",
+  "ParameterChangeAuditorService/ListBreakGlass",
   "ReportService/StreamReports",
   "UserActivityLedgerService/ListFills",
   "UserActivityLedgerService/ExportFills",

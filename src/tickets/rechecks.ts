@@ -24,7 +24,7 @@ const pauseGrowthMax = 10;
 export function startRechecks(options: {
   readonly pool: pg.Pool;
   /** undefined: no ticket system is configured now; what is pending waits for one, and is given up in time. */
-  readonly lookups: TicketLookups | undefined;
+  readonly lookups: () => TicketLookups | undefined;
   readonly clock: Clock;
   readonly recordId: () => string;
   readonly everyMs: number;
@@ -32,11 +32,12 @@ export function startRechecks(options: {
   readonly onSettled: (recheck: Recheck) => void;
   readonly log: Logger;
 }): AsyncDisposable {
-  const { pool, lookups, clock, log } = options;
+  const { pool, clock, log } = options;
   const closing = new AbortController();
 
   /** Answers whether the system answered, as far as it was asked. */
   async function round(pending: readonly Pending[]): Promise<boolean> {
+    const lookups = options.lookups();
     let failures = 0;
     for (const one of pending) {
       if (closing.signal.aborted) break;

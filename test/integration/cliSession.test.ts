@@ -60,7 +60,7 @@ test("a session's story has a line for each action and fill, and says what is mi
   ]);
   expect(run).toMatchObject({
     exitCode: 0,
-    stderr: "governance: the numbers 2-4 are missing from the session's actions\n",
+    stderr: "governance: missing from the session's numbered actions: 2-4\n",
   });
 });
 

@@ -25,6 +25,8 @@ export type TestService = AsyncDisposable & {
   readonly httpPort: number;
   readonly database: TestDatabase;
   readonly dataDir: string;
+  /** Where `config` was written, or would be. */
+  readonly configFile: string;
   token(claims: {
     roles: readonly Role[];
     subject?: string;
@@ -72,6 +74,7 @@ export async function startTestService(
     httpPort: service.httpPort,
     database,
     dataDir: config.dataDir,
+    configFile,
     token: ({ roles, subject = "tester", wallet, ttlSeconds = 3600 }) =>
       developmentToken(signing, { subject, roles, wallet, ttlSeconds }),
     client: (definition, token, protocol = "grpc") =>

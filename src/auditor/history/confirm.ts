@@ -53,7 +53,10 @@ export async function appendConfirmations(
 /** Whoever asked has half a second at most, as for the verdict (spec 002 §21). */
 const recordWithinMs = 400;
 
-const ulid = /^[0-9A-HJKMNP-TV-Z]{26}$/;
+/** Whether the text can be a decision's id. */
+export function isDecisionId(text: string): boolean {
+  return /^[0-9A-HJKMNP-TV-Z]{26}$/.test(text);
+}
 
 /**
  * ConfirmWrite: what became of an allowed write (R17). The first outcome stands, whoever confirms. Throws
@@ -62,7 +65,7 @@ const ulid = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 export function createConfirmWrite(dependencies: AuditorDependencies) {
   return async (request: ConfirmWriteRequest, context: CallContext): Promise<ConfirmWriteResponse> => {
     const { decisionId } = request;
-    if (!ulid.test(decisionId)) {
+    if (!isDecisionId(decisionId)) {
       throw invalidField("decision_id", "must be the decision_id that CheckWrite answered, 26 characters");
     }
     const row = {

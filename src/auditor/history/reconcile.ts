@@ -10,6 +10,7 @@ import { optionalText, requiredText } from "../../server/bounds.ts";
 import type { CallContext } from "../../server/call.ts";
 import { Failure, invalidField } from "../../server/failure.ts";
 import type { AuditorDependencies } from "../dependencies.ts";
+import type { Masking } from "../secrets/masking.ts";
 import { nameKey } from "../tiers.ts";
 import {
   botSlugMaxBytes,
@@ -28,29 +29,32 @@ const liveValuesMax = 10_000;
 /** What is read to compare with, at most; ten times what a message can bring. */
 const recordedMaxBytes = 40 * 1024 * 1024;
 const recordWithinMs = 5_000;
+/** Masking makes a value three times as long at most. */
+const maskedMaxBytes = 4 * valueLimits.maxBytes;
 
 /**
  * ReconcileConfig: live values against the recorded ones in force now (R17). Each difference is on record
  * before it is answered. Throws LIMIT_EXCEEDED, STORE_UNAVAILABLE.
  */
 export function createReconcileConfig(dependencies: AuditorDependencies) {
-  const { accessLog, sequencer, limits, pool, clock } = dependencies;
+  const { accessLog, sequencer, limits, pool, clock, masking } = dependencies;
 
   return async (request: ReconcileConfigRequest, context: CallContext): Promise<ReconcileConfigResponse> => {
     const botSlug = requiredText("bot_slug", request.botSlug, botSlugMaxBytes);
     const botKey = nameKey(botSlug);
     const environment = optionalText("environment", request.environment, environmentMaxBytes);
-    const live = parseLiveValues(request.liveValues);
+    const live = parseLiveValues(request.liveValues, botKey, masking);
     // Whoever compares learns what is on record.
     await accessLog.allowed(context, methodName, textOfFilters({ botKey, environment }));
 
     const through = await sequencer.catchUp(limits.listCatchUpMs);
     const question = { botKey, environment, through, throughNs: null, maxBytes: recordedMaxBytes };
-    const recorded = await readConfig(
-      pool,
-      { ...question, basis: "ACCEPTED" },
-      BigInt(clock.nowMicros()) * 1000n,
-    );
+    const nowNs = BigInt(clock.nowMicros()) * 1000n;
+    const recorded = (await readConfig(pool, { ...question, basis: "ACCEPTED" }, nowNs)).map((value) => ({
+      ...value,
+      // What was recorded before it counted as a secret compares all the same, and is not told any more.
+      valueText: masking.storedText({ ...value, botKey }, value.valueText),
+    }));
     const { drifts, compared } = compare(recorded, live);
     refuseTooLong(drifts);
     if (drifts.length > 0) {
@@ -80,8 +84,12 @@ export function createReconcileConfig(dependencies: AuditorDependencies) {
 
 type LiveParameter = { readonly paramName: string; readonly value: ExactJson | null };
 
-/** By the name as it compares. */
-function parseLiveValues(liveValues: readonly LiveValue[]): ReadonlyMap<string, LiveParameter> {
+/** By the name as it compares, without secrets. */
+function parseLiveValues(
+  liveValues: readonly LiveValue[],
+  botKey: string,
+  masking: Masking,
+): ReadonlyMap<string, LiveParameter> {
   if (liveValues.length > liveValuesMax) {
     throw invalidField(
       "live_values",
@@ -98,8 +106,10 @@ function parseLiveValues(liveValues: readonly LiveValue[]): ReadonlyMap<string, 
       const what = `is the same parameter as ${JSON.stringify(namesake.paramName)}`;
       throw invalidField(`${field}.param_name`, `${what}: case, "_" and "-" do not count`);
     }
-    const { value } = parseValue(`${field}.value`, live.value, live.valueJson);
-    parameters.set(paramKey, { paramName, value });
+    const names = { paramName, botKey, paramKey };
+    const shownPath = (pointer: string) => masking.path(names, pointer);
+    const { value } = parseValue(`${field}.value`, live.value, live.valueJson, shownPath);
+    parameters.set(paramKey, { paramName, value: value && masking.value(names, value) });
   }
   return parameters;
 }
@@ -130,7 +140,7 @@ function compare(
 /** The same value: 1.0 and 1 are, and members may stand in any order. */
 function isSame(recordedText: string, live: ExactJson): boolean {
   if (recordedText === live.text) return true;
-  const recorded = scanJson(recordedText, valueLimits);
+  const recorded = scanJson(recordedText, { ...valueLimits, maxBytes: maskedMaxBytes });
   return recorded.kind === "ok" && recorded.value.canonical === live.canonical;
 }
 

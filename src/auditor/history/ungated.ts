@@ -28,7 +28,7 @@ export function createRecordUngatedWrite(dependencies: AuditorDependencies) {
     request: RecordUngatedWriteRequest,
     context: CallContext,
   ): Promise<RecordUngatedWriteResponse> => {
-    const write = parseWrite({ ...request, breakGlassReason: "" });
+    const write = parseWrite({ ...request, breakGlassReason: "" }, dependencies.masking);
     const writeId = requiredText("write_id", request.writeId, writeIdMaxBytes);
     if (write.changedAtNs === null) throw invalidField("changed_at", "is required: when the write happened");
     const cause = requiredText("cause", request.cause, causeMaxBytes);
@@ -46,7 +46,12 @@ export function createRecordUngatedWrite(dependencies: AuditorDependencies) {
     const first = isReplayed
       ? await readDecision(dependencies.pool, row.recordedBy, writeId, outcome.recordId)
       : undefined;
-    const record = first ?? recordedAs(isReplayed ? { ...row, recordId: outcome.recordId } : row);
+    const record =
+      first ??
+      recordedAs(
+        isReplayed ? { ...row, recordId: outcome.recordId } : row,
+        outcome?.kind === "recorded" ? outcome.staleAgainst : null,
+      );
     return {
       $typeName: "polytraders.governance.v1.RecordUngatedWriteResponse",
       durability: Durability.DURABLE,

@@ -3,7 +3,10 @@ set local role governance_owner;
 -- One row for each decision on a configuration write. bot_key and param_key are the names as they
 -- compare (R24): lower case, without "_" and "-". cause: why there was no verdict, of a write that went
 -- through without one (reason_code UNGATED_WRITE, R6) and of no other. automated: the policy names the
--- token's subject as automation for this parameter (R16).
+-- token's subject as automation for this parameter (R16). masked_json: where secrets were masked, as JSON
+-- Pointers. new_value_hash: tells whether two values are the same, however they are spelt; null where there
+-- is no value. stale_against: the decision that let the last recorded value in, where old_value is not it.
+-- break_glass_reason: why a write was allowed without a ticket.
 create table auditor.parameter_change (
   accepted_at timestamptz not null,
   xid xid8 not null default pg_current_xact_id(),
@@ -33,6 +36,11 @@ create table auditor.parameter_change (
   old_value_json text,
   new_value_json text,
   inexact_json text,
+  new_value_hash bytea,
+  masked_json text,
+  stale_against text collate "C",
+  break_glass_reason text collate "C",
+  constraint break_glass_has_reason check ((break_glass_reason is not null) = (reason_code = 'BREAK_GLASS_USED')),
   constraint cause_of_ungated check ((cause is not null) = (reason_code = 'UNGATED_WRITE'))
 ) partition by range (accepted_at);
 create index parameter_change_order on auditor.parameter_change (epoch, xid, ord);
@@ -42,6 +50,8 @@ create index parameter_change_record on auditor.parameter_change (record_id);
 create index parameter_change_unverified on auditor.parameter_change (accepted_at)
   where ticket_status = 'UNVERIFIED' and allowed;
 create index parameter_change_ungated on auditor.parameter_change (epoch, xid, ord) where reason_code = 'UNGATED_WRITE';
+create index parameter_change_break_glass on auditor.parameter_change (epoch, xid, ord)
+  where break_glass_reason is not null;
 select maintenance.make_append_only('auditor.parameter_change');
 grant select, insert on auditor.parameter_change to governance_writer;
 
@@ -92,8 +102,9 @@ create function auditor.append(
   p_editor_id text[], p_recorded_by text[], p_ticket_ref text[], p_environment text[], p_write_id text[],
   p_trace_id text[], p_changed_at_ns bigint[], p_allowed boolean[], p_verdict text[], p_mode text[],
   p_param_tier text[], p_ticket_status text[], p_reason_code text[], p_policy_version text[],
-  p_content_hash bytea[], p_cause text[], p_claimless_hash bytea[], p_automated boolean[]
-) returns table (index int, same_content boolean, first_record_id text)
+  p_content_hash bytea[], p_cause text[], p_claimless_hash bytea[], p_automated boolean[],
+  p_old_value_hash bytea[], p_new_value_hash bytea[], p_masked_json text[], p_break_glass_reason text[]
+) returns table (index int, same_content boolean, first_record_id text, stale_against text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
@@ -101,6 +112,7 @@ declare
   v_claimed text[];
   v_after_rejection text[];
   v_recorded int;
+  v_stale text[];
 begin
   -- Claimed in sorted order, so that two batches cannot wait for each other in a circle.
   with claimed as (
@@ -134,29 +146,67 @@ begin
     v_claimed := v_claimed || v_after_rejection;
   end if;
 
+  -- What the parameter's last write on record left, in this batch or before it: one descent of an index for
+  -- each row, and a bounded look behind what was rejected, aborted, or of another environment. Only a write
+  -- whose transaction overlaps, on another replica, is not seen: order is promised within a replica (R23).
+  with item as materialized (
+    select i.*, write_id is null or record_id in (select unnest(v_claimed)) as is_new,
+      row_number() over (partition by bot_key, param_key order by nth) > 1 as has_elder
+    from unnest(p_bot_key, p_param_key, p_environment, p_allowed, p_record_id, p_write_id, p_old_value_hash, p_new_value_hash)
+      with ordinality as i (bot_key, param_key, environment, allowed, record_id, write_id, old_hash, new_hash, nth)
+  )
+  select array_agg(coalesce(b.stale, r.stale) order by i.nth) into v_stale
+  from item i
+  left join lateral (
+    select case when p.new_hash is distinct from i.old_hash then p.record_id else '' end as stale
+    from item p
+    where i.has_elder and i.is_new and p.nth < i.nth and p.bot_key = i.bot_key and p.param_key = i.param_key
+      and p.is_new and p.allowed and (p.environment = i.environment) is not false
+    order by p.nth desc limit 1
+  ) b on true
+  left join lateral (
+    select case when c.new_value_hash is distinct from i.old_hash then c.record_id else '' end as stale
+    from (
+      select c.epoch, c.xid, c.ord, c.accepted_at, c.record_id, c.allowed, c.environment, c.new_value_hash
+      from auditor.parameter_change c
+      where i.is_new and b.stale is null and c.bot_key = i.bot_key and c.param_key = i.param_key
+      order by c.epoch desc, c.xid desc, c.ord desc limit 16
+    ) c
+    where c.allowed and (c.environment = i.environment) is not false
+      and not exists (select from auditor.confirmation w
+        where w.decided_at = c.accepted_at and w.decision_id = c.record_id and w.outcome = 'ABORTED')
+    order by c.epoch desc, c.xid desc, c.ord desc limit 1
+  ) r on true;
+  v_stale := array_replace(v_stale, '', null);
+
   insert into auditor.parameter_change (
     accepted_at, epoch, ord, changed_at_ns, allowed, verdict, mode, param_tier, ticket_status, reason_code,
     policy_version, record_id, bot_slug, param_name, bot_key, param_key, editor_id, recorded_by, ticket_ref,
-    environment, write_id, trace_id, cause, old_value_json, new_value_json, inexact_json, automated)
+    environment, write_id, trace_id, cause, old_value_json, new_value_json, inexact_json, automated,
+    new_value_hash, masked_json, stale_against, break_glass_reason)
   select accepted_at, v_epoch, nth - 1, changed_at_ns, allowed, verdict, mode, param_tier, ticket_status, reason_code,
     policy_version, record_id, bot_slug, param_name, bot_key, param_key, editor_id, recorded_by, ticket_ref,
-    environment, write_id, trace_id, cause, old_value_json, new_value_json, inexact_json, automated
+    environment, write_id, trace_id, cause, old_value_json, new_value_json, inexact_json, automated,
+    new_value_hash, masked_json, stale_against, break_glass_reason
   from unnest(
     p_record_id, p_accepted_at, p_bot_slug, p_param_name, p_bot_key, p_param_key, p_old_value_json,
     p_new_value_json, p_inexact_json, p_editor_id, p_recorded_by, p_ticket_ref, p_environment, p_write_id,
     p_trace_id, p_changed_at_ns, p_allowed, p_verdict, p_mode, p_param_tier, p_ticket_status, p_reason_code,
-    p_policy_version, p_cause, p_automated
+    p_policy_version, p_cause, p_automated, p_new_value_hash, p_masked_json, v_stale, p_break_glass_reason
   ) with ordinality as i (
     record_id, accepted_at, bot_slug, param_name, bot_key, param_key, old_value_json,
     new_value_json, inexact_json, editor_id, recorded_by, ticket_ref, environment, write_id,
     trace_id, changed_at_ns, allowed, verdict, mode, param_tier, ticket_status, reason_code,
-    policy_version, cause, automated, nth)
+    policy_version, cause, automated, new_value_hash, masked_json, stale_against, break_glass_reason, nth)
   where write_id is null or record_id in (select unnest(v_claimed));
   get diagnostics v_recorded = row_count;
+  return query
+    select (nth - 1)::int, null::boolean, null::text, stale
+    from unnest(v_stale) with ordinality as i (stale, nth) where stale is not null;
 
   if v_recorded < cardinality(p_record_id) then
     return query
-      select distinct on (i.nth) (i.nth - 1)::int, (k.content_hash in (i.content_hash, i.claimless_hash)) is true, k.record_id
+      select distinct on (i.nth) (i.nth - 1)::int, (k.content_hash in (i.content_hash, i.claimless_hash)) is true, k.record_id, null::text
       from unnest(p_recorded_by, p_write_id, p_content_hash, p_claimless_hash, p_cause, p_record_id)
         with ordinality as i (subject, write_id, content_hash, claimless_hash, cause, record_id, nth)
       join auditor.write_key k on k.subject = i.subject and k.write_id = i.write_id
@@ -165,6 +215,16 @@ begin
   end if;
 end $$;
 grant execute on function auditor.append to governance_writer;
+
+-- Somebody else's look at a use of break-glass, which is open until then: the first one stands.
+create table auditor.break_glass_review (
+  decision_id text collate "C" primary key,
+  reviewed_by text collate "C" not null,
+  reviewed_at timestamptz not null,
+  comment text collate "C" not null
+);
+select maintenance.make_append_only('auditor.break_glass_review');
+grant select, insert on auditor.break_glass_review to governance_writer;
 
 -- What became of allowed writes (R17): one outcome a decision, the first stands. decided_at is the decision's
 -- accepted_at, so that the two lie in partitions of the same month and are read together. kept_as_of: what
@@ -197,11 +257,21 @@ declare
   v_epoch int := log.current_epoch();
   v_decided_at timestamptz[];
   v_allowed boolean[];
+  v_month timestamptz;
 begin
   select array_agg(c.accepted_at order by nth), array_agg(c.allowed order by nth) into v_decided_at, v_allowed
     from unnest(p_decision_id) with ordinality as i (decision_id, nth)
     left join lateral (
       select accepted_at, allowed from auditor.parameter_change where record_id = i.decision_id limit 1) c on true;
+  -- The decision's month is there, its confirmations' may not be: journals make only their own months.
+  for v_month in
+    select distinct date_trunc('month', decided_at, 'UTC')
+    from unnest(v_decided_at, v_allowed) as i (decided_at, allowed) where allowed
+  loop
+    if to_regclass('auditor.confirmation' || to_char(v_month at time zone 'UTC', '_YYYY_MM')) is null then
+      perform maintenance.ensure_month(v_month, array['auditor.confirmation']);
+    end if;
+  end loop;
   -- Sorted as in auditor.append.
   insert into auditor.confirmation (decided_at, epoch, ord, confirmed_at, kept_as_of, decision_id, outcome, confirmed_by)
     select distinct on (decided_at, decision_id collate "C")

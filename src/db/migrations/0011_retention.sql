@@ -137,7 +137,7 @@ create table maintenance.dropped_partition (
 );
 
 -- Moves a detached partition out of reach, and answers its name there. The same month may come again within
--- the week, with what was held at first: names carry the oid, those of the indexes too.
+-- the week, with what was held at first or was put back: names carry the transaction, those of the indexes too.
 create function maintenance.move_out(p_partition regclass) returns text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -146,9 +146,9 @@ declare
   v_plain text;
 begin
   for v_index in select indexrelid from pg_index where indrelid = p_partition loop
-    execute format('alter index %s rename to %I', v_index::regclass, 'index_' || v_index);
+    execute format('alter index %s rename to %I', v_index::regclass, format('index_%s_%s', v_index, pg_current_xact_id()));
   end loop;
-  select c.relname, n.nspname || '_' || c.relname || '_' || c.oid into v_plain, v_name
+  select c.relname, format('%s_%s_%s', n.nspname, c.relname, pg_current_xact_id()) into v_plain, v_name
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = p_partition;
   execute format('alter table %s set schema purged', p_partition);
   execute format('alter table purged.%I rename to %I', v_plain, v_name);

@@ -206,6 +206,15 @@ describe("one by one", () => {
     expect(await at4()).toMatchObject([{ valueJson: "1", unconfirmed: false }]);
   });
 
+  test("a write of a month that no confirmation has come to yet can be confirmed in a later one", async () => {
+    clock.set("2028-02-29T12:00:00Z");
+    const decisionId = await put("p", "1", { botSlug: "b.month" });
+    clock.set("2028-03-01T12:00:00Z");
+    await patiently(() => auditor.store.confirmWrite({ decisionId, outcome: ABORTED }));
+    expect(await config("b.month")).toEqual([]);
+    clock.set(at(9));
+  });
+
   test("a dry run is never in force", async () => {
     await auditor.store.checkWrite(write("p", { botSlug: "b.dry", newValueJson: "1", dryRun: true }));
     expect(await config("b.dry")).toEqual([]);

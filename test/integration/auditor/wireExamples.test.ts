@@ -79,6 +79,7 @@ test("the payload of §11, posted as it is printed, is answered as §13 prints",
         trace_id: "",
         epoch: "0",
         position: "0",
+        automated: false,
       },
     },
   });

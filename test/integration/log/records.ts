@@ -49,6 +49,8 @@ export function decisionRow(recordId: string): DecisionRow {
       writeId: null,
       traceId: null,
       changedAtNs: null,
+      breakGlassReason: null,
+      maskedPaths: [],
     },
     decision: {
       verdict: "ALLOW",

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import pg from "pg";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
@@ -404,6 +405,24 @@ describe("on its schedule", () => {
     await schedule.attempt();
     expect((await past.operating.listPurgeRuns({})).runs).toHaveLength(1);
   });
+});
+
+test("a month that the administrator puts back as the docs say is readable again, and the next run takes it again", async () => {
+  await using past = await startPast();
+  await past.act("2016-01-10T12:00:00Z", "old");
+  expect(await purged(past, "ledger.user_action")).toHaveLength(1);
+  const docs = await readFile(new URL("../../../docs/running.md", import.meta.url), "utf8");
+  const steps = /```sql\n(set role governance_owner;[^`]+)```/.exec(docs)?.[1] ?? "";
+  const [away] = await past.database.query<{ name: string }>(
+    "superuser",
+    "select name from maintenance.detached_partition where table_name = 'ledger.user_action' and month = '2016-01-01'",
+  );
+  await past.database.query("admin", steps.replaceAll("ledger_user_action_2016_01_16423", away?.name ?? ""));
+  expect(await past.eventIds()).toEqual(["old"]);
+  expect(await purged(past, "ledger.user_action")).toMatchObject([
+    { month: "2016-01", action: "DETACHED", records: 1 },
+  ]);
+  expect(await past.eventIds()).toEqual([]);
 });
 
 test("every table of monthly partitions is purged: none is forgotten when one is added", async () => {

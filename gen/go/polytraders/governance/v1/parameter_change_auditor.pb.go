@@ -537,8 +537,10 @@ type CheckWriteRequest struct {
 	// The value after as exact JSON text; as old_value_json. Absent: new_value is
 	// used.
 	NewValueJson *string `protobuf:"bytes,13,opt,name=new_value_json,json=newValueJson,proto3,oneof" json:"new_value_json,omitempty"`
-	// Role break-glass alone: why the write cannot wait for a ticket, 1 to 1,024
-	// bytes. Absent: no break-glass.
+	// Role break-glass alone, and required of a token without another role that may
+	// call this: why the write cannot wait for a ticket, at most 1,024 bytes, not
+	// blank. The write is allowed without a ticket, paged, and open to review.
+	// Absent: no break-glass.
 	BreakGlassReason string `protobuf:"bytes,14,opt,name=break_glass_reason,json=breakGlassReason,proto3" json:"break_glass_reason,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1662,9 +1664,12 @@ type ParameterChange struct {
 	// every other.
 	UngatedCause string `protobuf:"bytes,9,opt,name=ungated_cause,json=ungatedCause,proto3" json:"ungated_cause,omitempty"`
 	// See OperationsReport.automated.
-	Automated     bool `protobuf:"varint,10,opt,name=automated,proto3" json:"automated,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Automated bool `protobuf:"varint,10,opt,name=automated,proto3" json:"automated,omitempty"`
+	// Why the write could not wait for a ticket. Empty of every write but
+	// break-glass.
+	BreakGlassReason string `protobuf:"bytes,11,opt,name=break_glass_reason,json=breakGlassReason,proto3" json:"break_glass_reason,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ParameterChange) Reset() {
@@ -1765,6 +1770,13 @@ func (x *ParameterChange) GetAutomated() bool {
 		return x.Automated
 	}
 	return false
+}
+
+func (x *ParameterChange) GetBreakGlassReason() string {
+	if x != nil {
+		return x.BreakGlassReason
+	}
+	return ""
 }
 
 // Which changes to export. Absent filters do not restrict.
@@ -2148,6 +2160,346 @@ func (x *ConfigValue) GetAcceptedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// Which uses of break-glass.
+type ListBreakGlassRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most this many, 1 to 1,000. 0 or absent: 100.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the last answer, with the same filters. Absent: the newest.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Also those that were reviewed. Absent: only those that are open.
+	ReviewedToo   bool `protobuf:"varint,3,opt,name=reviewed_too,json=reviewedToo,proto3" json:"reviewed_too,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBreakGlassRequest) Reset() {
+	*x = ListBreakGlassRequest{}
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBreakGlassRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBreakGlassRequest) ProtoMessage() {}
+
+func (x *ListBreakGlassRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBreakGlassRequest.ProtoReflect.Descriptor instead.
+func (*ListBreakGlassRequest) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_parameter_change_auditor_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ListBreakGlassRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListBreakGlassRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListBreakGlassRequest) GetReviewedToo() bool {
+	if x != nil {
+		return x.ReviewedToo
+	}
+	return false
+}
+
+// One page, newest first.
+type ListBreakGlassResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The uses of the page.
+	Uses []*BreakGlassUse `protobuf:"bytes,1,rep,name=uses,proto3" json:"uses,omitempty"`
+	// For the next page. Empty on the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBreakGlassResponse) Reset() {
+	*x = ListBreakGlassResponse{}
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBreakGlassResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBreakGlassResponse) ProtoMessage() {}
+
+func (x *ListBreakGlassResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBreakGlassResponse.ProtoReflect.Descriptor instead.
+func (*ListBreakGlassResponse) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_parameter_change_auditor_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListBreakGlassResponse) GetUses() []*BreakGlassUse {
+	if x != nil {
+		return x.Uses
+	}
+	return nil
+}
+
+func (x *ListBreakGlassResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// A write that was allowed without a ticket because of a stated emergency.
+type BreakGlassUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The write, with the reason that was given.
+	Change *ParameterChange `protobuf:"bytes,1,opt,name=change,proto3" json:"change,omitempty"`
+	// Absent while it is open.
+	Review        *BreakGlassReview `protobuf:"bytes,2,opt,name=review,proto3" json:"review,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BreakGlassUse) Reset() {
+	*x = BreakGlassUse{}
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BreakGlassUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BreakGlassUse) ProtoMessage() {}
+
+func (x *BreakGlassUse) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BreakGlassUse.ProtoReflect.Descriptor instead.
+func (*BreakGlassUse) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_parameter_change_auditor_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *BreakGlassUse) GetChange() *ParameterChange {
+	if x != nil {
+		return x.Change
+	}
+	return nil
+}
+
+func (x *BreakGlassUse) GetReview() *BreakGlassReview {
+	if x != nil {
+		return x.Review
+	}
+	return nil
+}
+
+// Somebody else's look at a use of break-glass.
+type BreakGlassReview struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subject of the token that reviewed it.
+	ReviewedBy string `protobuf:"bytes,1,opt,name=reviewed_by,json=reviewedBy,proto3" json:"reviewed_by,omitempty"`
+	// When it was recorded.
+	ReviewedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=reviewed_at,json=reviewedAt,proto3" json:"reviewed_at,omitempty"`
+	// What came out of it.
+	Comment       string `protobuf:"bytes,3,opt,name=comment,proto3" json:"comment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BreakGlassReview) Reset() {
+	*x = BreakGlassReview{}
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BreakGlassReview) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BreakGlassReview) ProtoMessage() {}
+
+func (x *BreakGlassReview) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BreakGlassReview.ProtoReflect.Descriptor instead.
+func (*BreakGlassReview) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_parameter_change_auditor_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *BreakGlassReview) GetReviewedBy() string {
+	if x != nil {
+		return x.ReviewedBy
+	}
+	return ""
+}
+
+func (x *BreakGlassReview) GetReviewedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReviewedAt
+	}
+	return nil
+}
+
+func (x *BreakGlassReview) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+// Reviews a use of break-glass.
+type ReviewBreakGlassRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The decision: 26 characters. Required.
+	DecisionId string `protobuf:"bytes,1,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
+	// What came out of the review: 1 to 1,000 bytes, any characters but NUL.
+	// Required.
+	Comment       string `protobuf:"bytes,2,opt,name=comment,proto3" json:"comment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviewBreakGlassRequest) Reset() {
+	*x = ReviewBreakGlassRequest{}
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviewBreakGlassRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReviewBreakGlassRequest) ProtoMessage() {}
+
+func (x *ReviewBreakGlassRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviewBreakGlassRequest.ProtoReflect.Descriptor instead.
+func (*ReviewBreakGlassRequest) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_parameter_change_auditor_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ReviewBreakGlassRequest) GetDecisionId() string {
+	if x != nil {
+		return x.DecisionId
+	}
+	return ""
+}
+
+func (x *ReviewBreakGlassRequest) GetComment() string {
+	if x != nil {
+		return x.Comment
+	}
+	return ""
+}
+
+// The review is on record.
+type ReviewBreakGlassResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The review on record: the first one, whatever later ones say.
+	Review        *BreakGlassReview `protobuf:"bytes,1,opt,name=review,proto3" json:"review,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviewBreakGlassResponse) Reset() {
+	*x = ReviewBreakGlassResponse{}
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviewBreakGlassResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReviewBreakGlassResponse) ProtoMessage() {}
+
+func (x *ReviewBreakGlassResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviewBreakGlassResponse.ProtoReflect.Descriptor instead.
+func (*ReviewBreakGlassResponse) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_parameter_change_auditor_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ReviewBreakGlassResponse) GetReview() *BreakGlassReview {
+	if x != nil {
+		return x.Review
+	}
+	return nil
+}
+
 var File_polytraders_governance_v1_parameter_change_auditor_proto protoreflect.FileDescriptor
 
 const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = "" +
@@ -2287,7 +2639,7 @@ const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = ""
 	"\aungated\x18\f \x01(\bR\aungated\"\x8c\x01\n" +
 	"\x1cListParameterChangesResponse\x12D\n" +
 	"\achanges\x18\x01 \x03(\v2*.polytraders.governance.v1.ParameterChangeR\achanges\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc3\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf1\x03\n" +
 	"\x0fParameterChange\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12\x1f\n" +
 	"\vreason_code\x18\x02 \x01(\tR\n" +
@@ -2300,7 +2652,8 @@ const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = ""
 	"\fdiff_omitted\x18\b \x01(\x05R\vdiffOmitted\x12#\n" +
 	"\rungated_cause\x18\t \x01(\tR\fungatedCause\x12\x1c\n" +
 	"\tautomated\x18\n" +
-	" \x01(\bR\tautomated\"\x83\x03\n" +
+	" \x01(\bR\tautomated\x12,\n" +
+	"\x12break_glass_reason\x18\v \x01(\tR\x10breakGlassReason\"\x83\x03\n" +
 	"\x1dExportParameterChangesRequest\x12!\n" +
 	"\fresume_token\x18\x01 \x01(\tR\vresumeToken\x12\x19\n" +
 	"\bbot_slug\x18\x02 \x01(\tR\abotSlug\x12\x1d\n" +
@@ -2333,7 +2686,30 @@ const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = ""
 	"decisionId\x12 \n" +
 	"\vunconfirmed\x18\x04 \x01(\bR\vunconfirmed\x12;\n" +
 	"\vaccepted_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"acceptedAt*I\n" +
+	"acceptedAt\"v\n" +
+	"\x15ListBreakGlassRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12!\n" +
+	"\freviewed_too\x18\x03 \x01(\bR\vreviewedToo\"~\n" +
+	"\x16ListBreakGlassResponse\x12<\n" +
+	"\x04uses\x18\x01 \x03(\v2(.polytraders.governance.v1.BreakGlassUseR\x04uses\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x98\x01\n" +
+	"\rBreakGlassUse\x12B\n" +
+	"\x06change\x18\x01 \x01(\v2*.polytraders.governance.v1.ParameterChangeR\x06change\x12C\n" +
+	"\x06review\x18\x02 \x01(\v2+.polytraders.governance.v1.BreakGlassReviewR\x06review\"\x8a\x01\n" +
+	"\x10BreakGlassReview\x12\x1f\n" +
+	"\vreviewed_by\x18\x01 \x01(\tR\n" +
+	"reviewedBy\x12;\n" +
+	"\vreviewed_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reviewedAt\x12\x18\n" +
+	"\acomment\x18\x03 \x01(\tR\acomment\"T\n" +
+	"\x17ReviewBreakGlassRequest\x12\x1f\n" +
+	"\vdecision_id\x18\x01 \x01(\tR\n" +
+	"decisionId\x12\x18\n" +
+	"\acomment\x18\x02 \x01(\tR\acomment\"_\n" +
+	"\x18ReviewBreakGlassResponse\x12C\n" +
+	"\x06review\x18\x01 \x01(\v2+.polytraders.governance.v1.BreakGlassReviewR\x06review*I\n" +
 	"\aVerdict\x12\x17\n" +
 	"\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rVERDICT_ALLOW\x10\x01\x12\x12\n" +
@@ -2383,7 +2759,7 @@ func file_polytraders_governance_v1_parameter_change_auditor_proto_rawDescGZIP()
 }
 
 var file_polytraders_governance_v1_parameter_change_auditor_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_polytraders_governance_v1_parameter_change_auditor_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_polytraders_governance_v1_parameter_change_auditor_proto_goTypes = []any{
 	(Verdict)(0),                           // 0: polytraders.governance.v1.Verdict
 	(Mode)(0),                              // 1: polytraders.governance.v1.Mode
@@ -2411,53 +2787,64 @@ var file_polytraders_governance_v1_parameter_change_auditor_proto_goTypes = []an
 	(*GetConfigAsOfRequest)(nil),           // 23: polytraders.governance.v1.GetConfigAsOfRequest
 	(*GetConfigAsOfResponse)(nil),          // 24: polytraders.governance.v1.GetConfigAsOfResponse
 	(*ConfigValue)(nil),                    // 25: polytraders.governance.v1.ConfigValue
-	(*structpb.Value)(nil),                 // 26: google.protobuf.Value
-	(*timestamppb.Timestamp)(nil),          // 27: google.protobuf.Timestamp
-	(*OperationsReport)(nil),               // 28: polytraders.governance.v1.OperationsReport
-	(*ExportTrailer)(nil),                  // 29: polytraders.governance.v1.ExportTrailer
+	(*ListBreakGlassRequest)(nil),          // 26: polytraders.governance.v1.ListBreakGlassRequest
+	(*ListBreakGlassResponse)(nil),         // 27: polytraders.governance.v1.ListBreakGlassResponse
+	(*BreakGlassUse)(nil),                  // 28: polytraders.governance.v1.BreakGlassUse
+	(*BreakGlassReview)(nil),               // 29: polytraders.governance.v1.BreakGlassReview
+	(*ReviewBreakGlassRequest)(nil),        // 30: polytraders.governance.v1.ReviewBreakGlassRequest
+	(*ReviewBreakGlassResponse)(nil),       // 31: polytraders.governance.v1.ReviewBreakGlassResponse
+	(*structpb.Value)(nil),                 // 32: google.protobuf.Value
+	(*timestamppb.Timestamp)(nil),          // 33: google.protobuf.Timestamp
+	(*OperationsReport)(nil),               // 34: polytraders.governance.v1.OperationsReport
+	(*ExportTrailer)(nil),                  // 35: polytraders.governance.v1.ExportTrailer
 }
 var file_polytraders_governance_v1_parameter_change_auditor_proto_depIdxs = []int32{
 	4,  // 0: polytraders.governance.v1.FieldChange.kind:type_name -> polytraders.governance.v1.FieldChangeKind
-	26, // 1: polytraders.governance.v1.CheckWriteRequest.old_value:type_name -> google.protobuf.Value
-	26, // 2: polytraders.governance.v1.CheckWriteRequest.new_value:type_name -> google.protobuf.Value
-	27, // 3: polytraders.governance.v1.CheckWriteRequest.changed_at:type_name -> google.protobuf.Timestamp
+	32, // 1: polytraders.governance.v1.CheckWriteRequest.old_value:type_name -> google.protobuf.Value
+	32, // 2: polytraders.governance.v1.CheckWriteRequest.new_value:type_name -> google.protobuf.Value
+	33, // 3: polytraders.governance.v1.CheckWriteRequest.changed_at:type_name -> google.protobuf.Timestamp
 	0,  // 4: polytraders.governance.v1.CheckWriteResponse.verdict:type_name -> polytraders.governance.v1.Verdict
 	1,  // 5: polytraders.governance.v1.CheckWriteResponse.mode:type_name -> polytraders.governance.v1.Mode
 	2,  // 6: polytraders.governance.v1.CheckWriteResponse.ticket_status:type_name -> polytraders.governance.v1.TicketStatus
 	3,  // 7: polytraders.governance.v1.CheckWriteResponse.durability:type_name -> polytraders.governance.v1.Durability
 	7,  // 8: polytraders.governance.v1.CheckWriteResponse.diff:type_name -> polytraders.governance.v1.FieldChange
-	28, // 9: polytraders.governance.v1.CheckWriteResponse.report:type_name -> polytraders.governance.v1.OperationsReport
+	34, // 9: polytraders.governance.v1.CheckWriteResponse.report:type_name -> polytraders.governance.v1.OperationsReport
 	5,  // 10: polytraders.governance.v1.ConfirmWriteRequest.outcome:type_name -> polytraders.governance.v1.WriteOutcome
 	5,  // 11: polytraders.governance.v1.ConfirmWriteResponse.outcome:type_name -> polytraders.governance.v1.WriteOutcome
 	3,  // 12: polytraders.governance.v1.ConfirmWriteResponse.durability:type_name -> polytraders.governance.v1.Durability
-	26, // 13: polytraders.governance.v1.RecordUngatedWriteRequest.old_value:type_name -> google.protobuf.Value
-	26, // 14: polytraders.governance.v1.RecordUngatedWriteRequest.new_value:type_name -> google.protobuf.Value
-	27, // 15: polytraders.governance.v1.RecordUngatedWriteRequest.changed_at:type_name -> google.protobuf.Timestamp
+	32, // 13: polytraders.governance.v1.RecordUngatedWriteRequest.old_value:type_name -> google.protobuf.Value
+	32, // 14: polytraders.governance.v1.RecordUngatedWriteRequest.new_value:type_name -> google.protobuf.Value
+	33, // 15: polytraders.governance.v1.RecordUngatedWriteRequest.changed_at:type_name -> google.protobuf.Timestamp
 	3,  // 16: polytraders.governance.v1.RecordUngatedWriteResponse.durability:type_name -> polytraders.governance.v1.Durability
-	28, // 17: polytraders.governance.v1.RecordUngatedWriteResponse.report:type_name -> polytraders.governance.v1.OperationsReport
+	34, // 17: polytraders.governance.v1.RecordUngatedWriteResponse.report:type_name -> polytraders.governance.v1.OperationsReport
 	15, // 18: polytraders.governance.v1.ReconcileConfigRequest.live_values:type_name -> polytraders.governance.v1.LiveValue
-	26, // 19: polytraders.governance.v1.LiveValue.value:type_name -> google.protobuf.Value
+	32, // 19: polytraders.governance.v1.LiveValue.value:type_name -> google.protobuf.Value
 	17, // 20: polytraders.governance.v1.ReconcileConfigResponse.drifts:type_name -> polytraders.governance.v1.ConfigDrift
 	0,  // 21: polytraders.governance.v1.ListParameterChangesRequest.verdict:type_name -> polytraders.governance.v1.Verdict
-	27, // 22: polytraders.governance.v1.ListParameterChangesRequest.from_time:type_name -> google.protobuf.Timestamp
-	27, // 23: polytraders.governance.v1.ListParameterChangesRequest.to_time:type_name -> google.protobuf.Timestamp
+	33, // 22: polytraders.governance.v1.ListParameterChangesRequest.from_time:type_name -> google.protobuf.Timestamp
+	33, // 23: polytraders.governance.v1.ListParameterChangesRequest.to_time:type_name -> google.protobuf.Timestamp
 	20, // 24: polytraders.governance.v1.ListParameterChangesResponse.changes:type_name -> polytraders.governance.v1.ParameterChange
 	2,  // 25: polytraders.governance.v1.ParameterChange.ticket_status:type_name -> polytraders.governance.v1.TicketStatus
 	7,  // 26: polytraders.governance.v1.ParameterChange.diff:type_name -> polytraders.governance.v1.FieldChange
-	28, // 27: polytraders.governance.v1.ParameterChange.report:type_name -> polytraders.governance.v1.OperationsReport
+	34, // 27: polytraders.governance.v1.ParameterChange.report:type_name -> polytraders.governance.v1.OperationsReport
 	0,  // 28: polytraders.governance.v1.ExportParameterChangesRequest.verdict:type_name -> polytraders.governance.v1.Verdict
-	27, // 29: polytraders.governance.v1.ExportParameterChangesRequest.from_time:type_name -> google.protobuf.Timestamp
-	27, // 30: polytraders.governance.v1.ExportParameterChangesRequest.to_time:type_name -> google.protobuf.Timestamp
-	29, // 31: polytraders.governance.v1.ExportParameterChangesResponse.trailer:type_name -> polytraders.governance.v1.ExportTrailer
-	27, // 32: polytraders.governance.v1.GetConfigAsOfRequest.time:type_name -> google.protobuf.Timestamp
+	33, // 29: polytraders.governance.v1.ExportParameterChangesRequest.from_time:type_name -> google.protobuf.Timestamp
+	33, // 30: polytraders.governance.v1.ExportParameterChangesRequest.to_time:type_name -> google.protobuf.Timestamp
+	35, // 31: polytraders.governance.v1.ExportParameterChangesResponse.trailer:type_name -> polytraders.governance.v1.ExportTrailer
+	33, // 32: polytraders.governance.v1.GetConfigAsOfRequest.time:type_name -> google.protobuf.Timestamp
 	6,  // 33: polytraders.governance.v1.GetConfigAsOfRequest.basis:type_name -> polytraders.governance.v1.ConfigBasis
 	25, // 34: polytraders.governance.v1.GetConfigAsOfResponse.values:type_name -> polytraders.governance.v1.ConfigValue
-	27, // 35: polytraders.governance.v1.ConfigValue.accepted_at:type_name -> google.protobuf.Timestamp
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	33, // 35: polytraders.governance.v1.ConfigValue.accepted_at:type_name -> google.protobuf.Timestamp
+	28, // 36: polytraders.governance.v1.ListBreakGlassResponse.uses:type_name -> polytraders.governance.v1.BreakGlassUse
+	20, // 37: polytraders.governance.v1.BreakGlassUse.change:type_name -> polytraders.governance.v1.ParameterChange
+	29, // 38: polytraders.governance.v1.BreakGlassUse.review:type_name -> polytraders.governance.v1.BreakGlassReview
+	33, // 39: polytraders.governance.v1.BreakGlassReview.reviewed_at:type_name -> google.protobuf.Timestamp
+	29, // 40: polytraders.governance.v1.ReviewBreakGlassResponse.review:type_name -> polytraders.governance.v1.BreakGlassReview
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_polytraders_governance_v1_parameter_change_auditor_proto_init() }
@@ -2479,7 +2866,7 @@ func file_polytraders_governance_v1_parameter_change_auditor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc), len(file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   19,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -24,7 +24,7 @@ var File_polytraders_governance_v1_parameter_change_auditor_service_proto protor
 
 const file_polytraders_governance_v1_parameter_change_auditor_service_proto_rawDesc = "" +
 	"\n" +
-	"@polytraders/governance/v1/parameter_change_auditor_service.proto\x12\x19polytraders.governance.v1\x1a8polytraders/governance/v1/parameter_change_auditor.proto2\x89\a\n" +
+	"@polytraders/governance/v1/parameter_change_auditor_service.proto\x12\x19polytraders.governance.v1\x1a8polytraders/governance/v1/parameter_change_auditor.proto2\xfd\b\n" +
 	"\x1dParameterChangeAuditorService\x12i\n" +
 	"\n" +
 	"CheckWrite\x12,.polytraders.governance.v1.CheckWriteRequest\x1a-.polytraders.governance.v1.CheckWriteResponse\x12o\n" +
@@ -33,7 +33,9 @@ const file_polytraders_governance_v1_parameter_change_auditor_service_proto_rawD
 	"\x0fReconcileConfig\x121.polytraders.governance.v1.ReconcileConfigRequest\x1a2.polytraders.governance.v1.ReconcileConfigResponse\x12\x87\x01\n" +
 	"\x14ListParameterChanges\x126.polytraders.governance.v1.ListParameterChangesRequest\x1a7.polytraders.governance.v1.ListParameterChangesResponse\x12\x8f\x01\n" +
 	"\x16ExportParameterChanges\x128.polytraders.governance.v1.ExportParameterChangesRequest\x1a9.polytraders.governance.v1.ExportParameterChangesResponse0\x01\x12r\n" +
-	"\rGetConfigAsOf\x12/.polytraders.governance.v1.GetConfigAsOfRequest\x1a0.polytraders.governance.v1.GetConfigAsOfResponseBJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
+	"\rGetConfigAsOf\x12/.polytraders.governance.v1.GetConfigAsOfRequest\x1a0.polytraders.governance.v1.GetConfigAsOfResponse\x12u\n" +
+	"\x0eListBreakGlass\x120.polytraders.governance.v1.ListBreakGlassRequest\x1a1.polytraders.governance.v1.ListBreakGlassResponse\x12{\n" +
+	"\x10ReviewBreakGlass\x122.polytraders.governance.v1.ReviewBreakGlassRequest\x1a3.polytraders.governance.v1.ReviewBreakGlassResponseBJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
 
 var file_polytraders_governance_v1_parameter_change_auditor_service_proto_goTypes = []any{
 	(*CheckWriteRequest)(nil),              // 0: polytraders.governance.v1.CheckWriteRequest
@@ -43,13 +45,17 @@ var file_polytraders_governance_v1_parameter_change_auditor_service_proto_goType
 	(*ListParameterChangesRequest)(nil),    // 4: polytraders.governance.v1.ListParameterChangesRequest
 	(*ExportParameterChangesRequest)(nil),  // 5: polytraders.governance.v1.ExportParameterChangesRequest
 	(*GetConfigAsOfRequest)(nil),           // 6: polytraders.governance.v1.GetConfigAsOfRequest
-	(*CheckWriteResponse)(nil),             // 7: polytraders.governance.v1.CheckWriteResponse
-	(*ConfirmWriteResponse)(nil),           // 8: polytraders.governance.v1.ConfirmWriteResponse
-	(*RecordUngatedWriteResponse)(nil),     // 9: polytraders.governance.v1.RecordUngatedWriteResponse
-	(*ReconcileConfigResponse)(nil),        // 10: polytraders.governance.v1.ReconcileConfigResponse
-	(*ListParameterChangesResponse)(nil),   // 11: polytraders.governance.v1.ListParameterChangesResponse
-	(*ExportParameterChangesResponse)(nil), // 12: polytraders.governance.v1.ExportParameterChangesResponse
-	(*GetConfigAsOfResponse)(nil),          // 13: polytraders.governance.v1.GetConfigAsOfResponse
+	(*ListBreakGlassRequest)(nil),          // 7: polytraders.governance.v1.ListBreakGlassRequest
+	(*ReviewBreakGlassRequest)(nil),        // 8: polytraders.governance.v1.ReviewBreakGlassRequest
+	(*CheckWriteResponse)(nil),             // 9: polytraders.governance.v1.CheckWriteResponse
+	(*ConfirmWriteResponse)(nil),           // 10: polytraders.governance.v1.ConfirmWriteResponse
+	(*RecordUngatedWriteResponse)(nil),     // 11: polytraders.governance.v1.RecordUngatedWriteResponse
+	(*ReconcileConfigResponse)(nil),        // 12: polytraders.governance.v1.ReconcileConfigResponse
+	(*ListParameterChangesResponse)(nil),   // 13: polytraders.governance.v1.ListParameterChangesResponse
+	(*ExportParameterChangesResponse)(nil), // 14: polytraders.governance.v1.ExportParameterChangesResponse
+	(*GetConfigAsOfResponse)(nil),          // 15: polytraders.governance.v1.GetConfigAsOfResponse
+	(*ListBreakGlassResponse)(nil),         // 16: polytraders.governance.v1.ListBreakGlassResponse
+	(*ReviewBreakGlassResponse)(nil),       // 17: polytraders.governance.v1.ReviewBreakGlassResponse
 }
 var file_polytraders_governance_v1_parameter_change_auditor_service_proto_depIdxs = []int32{
 	0,  // 0: polytraders.governance.v1.ParameterChangeAuditorService.CheckWrite:input_type -> polytraders.governance.v1.CheckWriteRequest
@@ -59,15 +65,19 @@ var file_polytraders_governance_v1_parameter_change_auditor_service_proto_depIdx
 	4,  // 4: polytraders.governance.v1.ParameterChangeAuditorService.ListParameterChanges:input_type -> polytraders.governance.v1.ListParameterChangesRequest
 	5,  // 5: polytraders.governance.v1.ParameterChangeAuditorService.ExportParameterChanges:input_type -> polytraders.governance.v1.ExportParameterChangesRequest
 	6,  // 6: polytraders.governance.v1.ParameterChangeAuditorService.GetConfigAsOf:input_type -> polytraders.governance.v1.GetConfigAsOfRequest
-	7,  // 7: polytraders.governance.v1.ParameterChangeAuditorService.CheckWrite:output_type -> polytraders.governance.v1.CheckWriteResponse
-	8,  // 8: polytraders.governance.v1.ParameterChangeAuditorService.ConfirmWrite:output_type -> polytraders.governance.v1.ConfirmWriteResponse
-	9,  // 9: polytraders.governance.v1.ParameterChangeAuditorService.RecordUngatedWrite:output_type -> polytraders.governance.v1.RecordUngatedWriteResponse
-	10, // 10: polytraders.governance.v1.ParameterChangeAuditorService.ReconcileConfig:output_type -> polytraders.governance.v1.ReconcileConfigResponse
-	11, // 11: polytraders.governance.v1.ParameterChangeAuditorService.ListParameterChanges:output_type -> polytraders.governance.v1.ListParameterChangesResponse
-	12, // 12: polytraders.governance.v1.ParameterChangeAuditorService.ExportParameterChanges:output_type -> polytraders.governance.v1.ExportParameterChangesResponse
-	13, // 13: polytraders.governance.v1.ParameterChangeAuditorService.GetConfigAsOf:output_type -> polytraders.governance.v1.GetConfigAsOfResponse
-	7,  // [7:14] is the sub-list for method output_type
-	0,  // [0:7] is the sub-list for method input_type
+	7,  // 7: polytraders.governance.v1.ParameterChangeAuditorService.ListBreakGlass:input_type -> polytraders.governance.v1.ListBreakGlassRequest
+	8,  // 8: polytraders.governance.v1.ParameterChangeAuditorService.ReviewBreakGlass:input_type -> polytraders.governance.v1.ReviewBreakGlassRequest
+	9,  // 9: polytraders.governance.v1.ParameterChangeAuditorService.CheckWrite:output_type -> polytraders.governance.v1.CheckWriteResponse
+	10, // 10: polytraders.governance.v1.ParameterChangeAuditorService.ConfirmWrite:output_type -> polytraders.governance.v1.ConfirmWriteResponse
+	11, // 11: polytraders.governance.v1.ParameterChangeAuditorService.RecordUngatedWrite:output_type -> polytraders.governance.v1.RecordUngatedWriteResponse
+	12, // 12: polytraders.governance.v1.ParameterChangeAuditorService.ReconcileConfig:output_type -> polytraders.governance.v1.ReconcileConfigResponse
+	13, // 13: polytraders.governance.v1.ParameterChangeAuditorService.ListParameterChanges:output_type -> polytraders.governance.v1.ListParameterChangesResponse
+	14, // 14: polytraders.governance.v1.ParameterChangeAuditorService.ExportParameterChanges:output_type -> polytraders.governance.v1.ExportParameterChangesResponse
+	15, // 15: polytraders.governance.v1.ParameterChangeAuditorService.GetConfigAsOf:output_type -> polytraders.governance.v1.GetConfigAsOfResponse
+	16, // 16: polytraders.governance.v1.ParameterChangeAuditorService.ListBreakGlass:output_type -> polytraders.governance.v1.ListBreakGlassResponse
+	17, // 17: polytraders.governance.v1.ParameterChangeAuditorService.ReviewBreakGlass:output_type -> polytraders.governance.v1.ReviewBreakGlassResponse
+	9,  // [9:18] is the sub-list for method output_type
+	0,  // [0:9] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name

@@ -26,6 +26,8 @@ const (
 	ParameterChangeAuditorService_ListParameterChanges_FullMethodName   = "/polytraders.governance.v1.ParameterChangeAuditorService/ListParameterChanges"
 	ParameterChangeAuditorService_ExportParameterChanges_FullMethodName = "/polytraders.governance.v1.ParameterChangeAuditorService/ExportParameterChanges"
 	ParameterChangeAuditorService_GetConfigAsOf_FullMethodName          = "/polytraders.governance.v1.ParameterChangeAuditorService/GetConfigAsOf"
+	ParameterChangeAuditorService_ListBreakGlass_FullMethodName         = "/polytraders.governance.v1.ParameterChangeAuditorService/ListBreakGlass"
+	ParameterChangeAuditorService_ReviewBreakGlass_FullMethodName       = "/polytraders.governance.v1.ParameterChangeAuditorService/ReviewBreakGlass"
 )
 
 // ParameterChangeAuditorServiceClient is the client API for ParameterChangeAuditorService service.
@@ -68,6 +70,14 @@ type ParameterChangeAuditorServiceClient interface {
 	// in the past uses all that is known now. At most 3.5 MB, else LIMIT_EXCEEDED.
 	// Roles: config-store, compliance, operator. Leaves one row in the access log.
 	GetConfigAsOf(ctx context.Context, in *GetConfigAsOfRequest, opts ...grpc.CallOption) (*GetConfigAsOfResponse, error)
+	// Pages through the uses of break-glass, newest first; without a filter those
+	// that nobody has reviewed. Roles: compliance, operator. Leaves one row in the
+	// access log.
+	ListBreakGlass(ctx context.Context, in *ListBreakGlassRequest, opts ...grpc.CallOption) (*ListBreakGlassResponse, error)
+	// Reviews a use of break-glass, which is open until then. Neither the subject
+	// that used it nor the editor can. Roles: compliance, operator. Errors:
+	// INVALID_FIELD (also for one's own), NOT_FOUND, STORE_UNAVAILABLE.
+	ReviewBreakGlass(ctx context.Context, in *ReviewBreakGlassRequest, opts ...grpc.CallOption) (*ReviewBreakGlassResponse, error)
 }
 
 type parameterChangeAuditorServiceClient struct {
@@ -157,6 +167,26 @@ func (c *parameterChangeAuditorServiceClient) GetConfigAsOf(ctx context.Context,
 	return out, nil
 }
 
+func (c *parameterChangeAuditorServiceClient) ListBreakGlass(ctx context.Context, in *ListBreakGlassRequest, opts ...grpc.CallOption) (*ListBreakGlassResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListBreakGlassResponse)
+	err := c.cc.Invoke(ctx, ParameterChangeAuditorService_ListBreakGlass_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *parameterChangeAuditorServiceClient) ReviewBreakGlass(ctx context.Context, in *ReviewBreakGlassRequest, opts ...grpc.CallOption) (*ReviewBreakGlassResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReviewBreakGlassResponse)
+	err := c.cc.Invoke(ctx, ParameterChangeAuditorService_ReviewBreakGlass_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ParameterChangeAuditorServiceServer is the server API for ParameterChangeAuditorService service.
 // All implementations must embed UnimplementedParameterChangeAuditorServiceServer
 // for forward compatibility.
@@ -197,6 +227,14 @@ type ParameterChangeAuditorServiceServer interface {
 	// in the past uses all that is known now. At most 3.5 MB, else LIMIT_EXCEEDED.
 	// Roles: config-store, compliance, operator. Leaves one row in the access log.
 	GetConfigAsOf(context.Context, *GetConfigAsOfRequest) (*GetConfigAsOfResponse, error)
+	// Pages through the uses of break-glass, newest first; without a filter those
+	// that nobody has reviewed. Roles: compliance, operator. Leaves one row in the
+	// access log.
+	ListBreakGlass(context.Context, *ListBreakGlassRequest) (*ListBreakGlassResponse, error)
+	// Reviews a use of break-glass, which is open until then. Neither the subject
+	// that used it nor the editor can. Roles: compliance, operator. Errors:
+	// INVALID_FIELD (also for one's own), NOT_FOUND, STORE_UNAVAILABLE.
+	ReviewBreakGlass(context.Context, *ReviewBreakGlassRequest) (*ReviewBreakGlassResponse, error)
 	mustEmbedUnimplementedParameterChangeAuditorServiceServer()
 }
 
@@ -227,6 +265,12 @@ func (UnimplementedParameterChangeAuditorServiceServer) ExportParameterChanges(*
 }
 func (UnimplementedParameterChangeAuditorServiceServer) GetConfigAsOf(context.Context, *GetConfigAsOfRequest) (*GetConfigAsOfResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetConfigAsOf not implemented")
+}
+func (UnimplementedParameterChangeAuditorServiceServer) ListBreakGlass(context.Context, *ListBreakGlassRequest) (*ListBreakGlassResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListBreakGlass not implemented")
+}
+func (UnimplementedParameterChangeAuditorServiceServer) ReviewBreakGlass(context.Context, *ReviewBreakGlassRequest) (*ReviewBreakGlassResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReviewBreakGlass not implemented")
 }
 func (UnimplementedParameterChangeAuditorServiceServer) mustEmbedUnimplementedParameterChangeAuditorServiceServer() {
 }
@@ -369,6 +413,42 @@ func _ParameterChangeAuditorService_GetConfigAsOf_Handler(srv interface{}, ctx c
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ParameterChangeAuditorService_ListBreakGlass_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBreakGlassRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ParameterChangeAuditorServiceServer).ListBreakGlass(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ParameterChangeAuditorService_ListBreakGlass_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ParameterChangeAuditorServiceServer).ListBreakGlass(ctx, req.(*ListBreakGlassRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ParameterChangeAuditorService_ReviewBreakGlass_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReviewBreakGlassRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ParameterChangeAuditorServiceServer).ReviewBreakGlass(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ParameterChangeAuditorService_ReviewBreakGlass_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ParameterChangeAuditorServiceServer).ReviewBreakGlass(ctx, req.(*ReviewBreakGlassRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ParameterChangeAuditorService_ServiceDesc is the grpc.ServiceDesc for ParameterChangeAuditorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -399,6 +479,14 @@ var ParameterChangeAuditorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetConfigAsOf",
 			Handler:    _ParameterChangeAuditorService_GetConfigAsOf_Handler,
+		},
+		{
+			MethodName: "ListBreakGlass",
+			Handler:    _ParameterChangeAuditorService_ListBreakGlass_Handler,
+		},
+		{
+			MethodName: "ReviewBreakGlass",
+			Handler:    _ParameterChangeAuditorService_ReviewBreakGlass_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -328,7 +328,16 @@ type OperationsReport struct {
 	Position int64 `protobuf:"varint,25,opt,name=position,proto3" json:"position,omitempty"`
 	// True when the policy names the token's subject as automation for this
 	// parameter (R16): recorded and reported in full, not paged. Never by editor_id.
-	Automated     bool `protobuf:"varint,26,opt,name=automated,proto3" json:"automated,omitempty"`
+	Automated bool `protobuf:"varint,26,opt,name=automated,proto3" json:"automated,omitempty"`
+	// JSON Pointers, starting with /old_value or /new_value, of the secrets that
+	// were masked: each became a text "***:" and a keyed hash of 12 hexadecimal
+	// digits, the same for equal secrets. The first 1,000.
+	MaskedPaths []string `protobuf:"bytes,27,rep,name=masked_paths,json=maskedPaths,proto3" json:"masked_paths,omitempty"`
+	// True when old_value was not the parameter's last recorded value.
+	StaleOldValue bool `protobuf:"varint,28,opt,name=stale_old_value,json=staleOldValue,proto3" json:"stale_old_value,omitempty"`
+	// The decision that let the last recorded value in. Empty unless
+	// stale_old_value.
+	StaleAgainst  string `protobuf:"bytes,29,opt,name=stale_against,json=staleAgainst,proto3" json:"stale_against,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -545,6 +554,27 @@ func (x *OperationsReport) GetAutomated() bool {
 	return false
 }
 
+func (x *OperationsReport) GetMaskedPaths() []string {
+	if x != nil {
+		return x.MaskedPaths
+	}
+	return nil
+}
+
+func (x *OperationsReport) GetStaleOldValue() bool {
+	if x != nil {
+		return x.StaleOldValue
+	}
+	return false
+}
+
+func (x *OperationsReport) GetStaleAgainst() string {
+	if x != nil {
+		return x.StaleAgainst
+	}
+	return ""
+}
+
 var File_polytraders_governance_v1_report_proto protoreflect.FileDescriptor
 
 const file_polytraders_governance_v1_report_proto_rawDesc = "" +
@@ -582,7 +612,7 @@ const file_polytraders_governance_v1_report_proto_rawDesc = "" +
 	"\x05epoch\x18\x14 \x01(\x03R\x05epoch\x12\x1a\n" +
 	"\bposition\x18\x15 \x01(\x03R\bposition\x12\x17\n" +
 	"\afill_id\x18\x16 \x01(\tR\x06fillIdB\x15\n" +
-	"\x13_action_params_json\"\xe2\a\n" +
+	"\x13_action_params_json\"\xd2\b\n" +
 	"\x10OperationsReport\x12\x1b\n" +
 	"\treport_id\x18\x01 \x01(\tR\breportId\x12\x15\n" +
 	"\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x1d\n" +
@@ -619,7 +649,10 @@ const file_polytraders_governance_v1_report_proto_rawDesc = "" +
 	"\x04mode\x18\x17 \x01(\tR\x04mode\x12\x14\n" +
 	"\x05epoch\x18\x18 \x01(\x03R\x05epoch\x12\x1a\n" +
 	"\bposition\x18\x19 \x01(\x03R\bposition\x12\x1c\n" +
-	"\tautomated\x18\x1a \x01(\bR\tautomatedB\r\n" +
+	"\tautomated\x18\x1a \x01(\bR\tautomated\x12!\n" +
+	"\fmasked_paths\x18\x1b \x03(\tR\vmaskedPaths\x12&\n" +
+	"\x0fstale_old_value\x18\x1c \x01(\bR\rstaleOldValue\x12#\n" +
+	"\rstale_against\x18\x1d \x01(\tR\fstaleAgainstB\r\n" +
 	"\v_ticket_refB\x11\n" +
 	"\x0f_old_value_jsonB\x11\n" +
 	"\x0f_new_value_jsonB\x0e\n" +

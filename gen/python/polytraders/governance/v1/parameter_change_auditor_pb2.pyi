@@ -297,7 +297,7 @@ class ListParameterChangesResponse(_message.Message):
     def __init__(self, changes: _Optional[_Iterable[_Union[ParameterChange, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ParameterChange(_message.Message):
-    __slots__ = ("allowed", "reason_code", "ticket_status", "policy_version", "diff", "report", "write_id", "diff_omitted", "ungated_cause", "automated")
+    __slots__ = ("allowed", "reason_code", "ticket_status", "policy_version", "diff", "report", "write_id", "diff_omitted", "ungated_cause", "automated", "break_glass_reason")
     ALLOWED_FIELD_NUMBER: _ClassVar[int]
     REASON_CODE_FIELD_NUMBER: _ClassVar[int]
     TICKET_STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -308,6 +308,7 @@ class ParameterChange(_message.Message):
     DIFF_OMITTED_FIELD_NUMBER: _ClassVar[int]
     UNGATED_CAUSE_FIELD_NUMBER: _ClassVar[int]
     AUTOMATED_FIELD_NUMBER: _ClassVar[int]
+    BREAK_GLASS_REASON_FIELD_NUMBER: _ClassVar[int]
     allowed: bool
     reason_code: str
     ticket_status: TicketStatus
@@ -318,7 +319,8 @@ class ParameterChange(_message.Message):
     diff_omitted: int
     ungated_cause: str
     automated: bool
-    def __init__(self, allowed: _Optional[bool] = ..., reason_code: _Optional[str] = ..., ticket_status: _Optional[_Union[TicketStatus, str]] = ..., policy_version: _Optional[str] = ..., diff: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., write_id: _Optional[str] = ..., diff_omitted: _Optional[int] = ..., ungated_cause: _Optional[str] = ..., automated: _Optional[bool] = ...) -> None: ...
+    break_glass_reason: str
+    def __init__(self, allowed: _Optional[bool] = ..., reason_code: _Optional[str] = ..., ticket_status: _Optional[_Union[TicketStatus, str]] = ..., policy_version: _Optional[str] = ..., diff: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., write_id: _Optional[str] = ..., diff_omitted: _Optional[int] = ..., ungated_cause: _Optional[str] = ..., automated: _Optional[bool] = ..., break_glass_reason: _Optional[str] = ...) -> None: ...
 
 class ExportParameterChangesRequest(_message.Message):
     __slots__ = ("resume_token", "bot_slug", "param_name", "editor_id", "param_tier", "verdict", "ticket_ref", "from_time", "to_time")
@@ -381,3 +383,53 @@ class ConfigValue(_message.Message):
     unconfirmed: bool
     accepted_at: _timestamp_pb2.Timestamp
     def __init__(self, param_name: _Optional[str] = ..., value_json: _Optional[str] = ..., decision_id: _Optional[str] = ..., unconfirmed: _Optional[bool] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListBreakGlassRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "reviewed_too")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REVIEWED_TOO_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    reviewed_too: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., reviewed_too: _Optional[bool] = ...) -> None: ...
+
+class ListBreakGlassResponse(_message.Message):
+    __slots__ = ("uses", "next_page_token")
+    USES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    uses: _containers.RepeatedCompositeFieldContainer[BreakGlassUse]
+    next_page_token: str
+    def __init__(self, uses: _Optional[_Iterable[_Union[BreakGlassUse, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class BreakGlassUse(_message.Message):
+    __slots__ = ("change", "review")
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    REVIEW_FIELD_NUMBER: _ClassVar[int]
+    change: ParameterChange
+    review: BreakGlassReview
+    def __init__(self, change: _Optional[_Union[ParameterChange, _Mapping]] = ..., review: _Optional[_Union[BreakGlassReview, _Mapping]] = ...) -> None: ...
+
+class BreakGlassReview(_message.Message):
+    __slots__ = ("reviewed_by", "reviewed_at", "comment")
+    REVIEWED_BY_FIELD_NUMBER: _ClassVar[int]
+    REVIEWED_AT_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    reviewed_by: str
+    reviewed_at: _timestamp_pb2.Timestamp
+    comment: str
+    def __init__(self, reviewed_by: _Optional[str] = ..., reviewed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., comment: _Optional[str] = ...) -> None: ...
+
+class ReviewBreakGlassRequest(_message.Message):
+    __slots__ = ("decision_id", "comment")
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    comment: str
+    def __init__(self, decision_id: _Optional[str] = ..., comment: _Optional[str] = ...) -> None: ...
+
+class ReviewBreakGlassResponse(_message.Message):
+    __slots__ = ("review",)
+    REVIEW_FIELD_NUMBER: _ClassVar[int]
+    review: BreakGlassReview
+    def __init__(self, review: _Optional[_Union[BreakGlassReview, _Mapping]] = ...) -> None: ...

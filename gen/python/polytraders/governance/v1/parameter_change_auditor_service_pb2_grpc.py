@@ -71,6 +71,16 @@ class ParameterChangeAuditorServiceStub:
                 request_serializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.GetConfigAsOfRequest.SerializeToString,
                 response_deserializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.GetConfigAsOfResponse.FromString,
                 _registered_method=True)
+        self.ListBreakGlass = channel.unary_unary(
+                '/polytraders.governance.v1.ParameterChangeAuditorService/ListBreakGlass',
+                request_serializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ListBreakGlassRequest.SerializeToString,
+                response_deserializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ListBreakGlassResponse.FromString,
+                _registered_method=True)
+        self.ReviewBreakGlass = channel.unary_unary(
+                '/polytraders.governance.v1.ParameterChangeAuditorService/ReviewBreakGlass',
+                request_serializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ReviewBreakGlassRequest.SerializeToString,
+                response_deserializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ReviewBreakGlassResponse.FromString,
+                _registered_method=True)
 
 
 class ParameterChangeAuditorServiceServicer:
@@ -146,6 +156,24 @@ class ParameterChangeAuditorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListBreakGlass(self, request, context):
+        """Pages through the uses of break-glass, newest first; without a filter those
+        that nobody has reviewed. Roles: compliance, operator. Leaves one row in the
+        access log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewBreakGlass(self, request, context):
+        """Reviews a use of break-glass, which is open until then. Neither the subject
+        that used it nor the editor can. Roles: compliance, operator. Errors:
+        INVALID_FIELD (also for one's own), NOT_FOUND, STORE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ParameterChangeAuditorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -183,6 +211,16 @@ def add_ParameterChangeAuditorServiceServicer_to_server(servicer, server):
                     servicer.GetConfigAsOf,
                     request_deserializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.GetConfigAsOfRequest.FromString,
                     response_serializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.GetConfigAsOfResponse.SerializeToString,
+            ),
+            'ListBreakGlass': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBreakGlass,
+                    request_deserializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ListBreakGlassRequest.FromString,
+                    response_serializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ListBreakGlassResponse.SerializeToString,
+            ),
+            'ReviewBreakGlass': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewBreakGlass,
+                    request_deserializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ReviewBreakGlassRequest.FromString,
+                    response_serializer=polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ReviewBreakGlassResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -376,6 +414,60 @@ class ParameterChangeAuditorService:
             '/polytraders.governance.v1.ParameterChangeAuditorService/GetConfigAsOf',
             polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.GetConfigAsOfRequest.SerializeToString,
             polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.GetConfigAsOfResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBreakGlass(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polytraders.governance.v1.ParameterChangeAuditorService/ListBreakGlass',
+            polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ListBreakGlassRequest.SerializeToString,
+            polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ListBreakGlassResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewBreakGlass(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/polytraders.governance.v1.ParameterChangeAuditorService/ReviewBreakGlass',
+            polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ReviewBreakGlassRequest.SerializeToString,
+            polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2.ReviewBreakGlassResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,54 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Logger } from "pino";
+import { type ConfigFile, type LoadedFile, parameterNames } from "../configFile.ts";
+import type { Adopted } from "../followConfigFile.ts";
+import { userMessages } from "../reasonCodes.ts";
+import { StartupError } from "../startupError.ts";
+import type { CurrentTickets } from "../tickets/current.ts";
+import { BelowFloor, refuseBelowFloor } from "./change.ts";
+import type { Settings } from "./settings.ts";
+
+/** Puts a config file in force as a whole while the service runs, or refuses it and changes nothing. */
+export function createAdoptFile(dependencies: {
+  readonly settings: Settings;
+  readonly tickets: CurrentTickets;
+  /** Called when it is refused because of a floor, with the reason. */
+  readonly onRefused: (reason: string) => void;
+  readonly log: Logger;
+}): (loaded: LoadedFile) => Adopted {
+  const { settings, tickets, log } = dependencies;
+
+  return (loaded) => {
+    let useTickets: () => void;
+    try {
+      refuseLowered(settings.configFile().values, loaded.values);
+      useTickets = tickets.prepare(loaded.values.tickets);
+    } catch (cause) {
+      return { kind: "refused", problem: problemOf(cause) };
+    }
+    const changed = !isDeepStrictEqual(loaded, settings.configFile());
+    useTickets();
+    if (changed) settings.adoptFile(loaded);
+    return { kind: "in_force", changed, policyVersion: settings.policy().version };
+  };
+
+  function problemOf(cause: unknown): string {
+    if (cause instanceof StartupError) return cause.message.replace(/^GOVERNANCE_CONFIG_FILE: /, "");
+    if (!(cause instanceof BelowFloor)) throw cause;
+    const { botId, paramName, codes, reason } = cause;
+    for (const reasonCode of codes) log.warn({ reasonCode, botId, paramName }, userMessages[reasonCode]);
+    dependencies.onRefused(reason);
+    return `${botId}.${paramName}: ${cause.message}`;
+  }
+}
+
+/** R2, R3: a change at run time may not go below a floor; what was below it when the service started stays. */
+function refuseLowered(now: ConfigFile, next: ConfigFile): void {
+  for (const botId of ["gov.useractivityledger", "gov.parameterchangeauditor"] as const) {
+    const before: Readonly<Record<string, unknown>> = now[botId];
+    const after: Readonly<Record<string, unknown>> = next[botId];
+    for (const paramName of parameterNames(botId)) {
+      if (after[paramName] !== before[paramName]) refuseBelowFloor(botId, paramName, after[paramName]);
+    }
+  }
+}
