@@ -16,6 +16,8 @@ export type Config = {
   readonly auth:
     | { readonly kind: "development" }
     | { readonly kind: "jwks"; readonly jwks: string; readonly issuer: string; readonly audience: string };
+  /** A token with the role break-glass is good for this long at most. */
+  readonly breakGlassMaxMinutes: number;
   readonly scrubKeyFile: string | undefined;
   /** Absent: the defaults are in force. */
   readonly filePath: string | undefined;
@@ -97,6 +99,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     httpAddress,
     tls: loadTls(env),
     auth,
+    breakGlassMaxMinutes: breakGlassMaxMinutes(env.GOVERNANCE_BREAK_GLASS_MAX_MINUTES || "60"),
     scrubKeyFile: env.GOVERNANCE_SCRUB_KEY_FILE || undefined,
     filePath,
     file: values,
@@ -104,6 +107,12 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     logLevel,
     limits,
   };
+}
+
+function breakGlassMaxMinutes(text: string): number {
+  const minutes = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (minutes >= 1 && minutes <= 1440) return minutes;
+  throw new StartupError(`GOVERNANCE_BREAK_GLASS_MAX_MINUTES: "${text}" is not a number from 1 to 1440`);
 }
 
 /** The data folder, absolute; also for commands that only need the development key in it. */

@@ -39,11 +39,6 @@ const automation = z.strictObject({
   pattern,
 });
 
-/** How long a token with the role break-glass may be good for, from its issue to its expiry. */
-const breakGlass = z.strictObject({
-  max_token_minutes: z.int().min(1).max(1440).default(60),
-});
-
 /** The two bots' own parameters (spec 001 and 002 §6, §8): what the file may set, and UpdateBotConfig. */
 export const botParameters = {
   "gov.useractivityledger": ledger,
@@ -78,7 +73,6 @@ const file = z.strictObject({
   automation: z.array(automation).default([]),
   tickets: ticketSettings.default({}),
   secrets: z.array(pattern).default([]),
-  break_glass: breakGlass.prefault({}),
 });
 
 /** The config file as the contract prints it, every key present. */

@@ -98,7 +98,7 @@ export async function startService(
   const authenticator = createAuthenticator({
     ...tokenChecks(config, folder.path, { nowMs, log }),
     nowMs,
-    breakGlassMaxSeconds: () => settings.configFile().values.break_glass.max_token_minutes * 60,
+    breakGlassMaxMinutes: config.breakGlassMaxMinutes,
   });
   const database = starting.use(await connectDatabase(config, folder.path, key));
 

@@ -1,9 +1,10 @@
 import type { Logger } from "pino";
-import { createPolicy, type Policy } from "../auditor/policy.ts";
+import type { Policy } from "../auditor/policy.ts";
 import { type Pattern, parsePattern } from "../auditor/tiers.ts";
 import type { ConfigFile, ConfigFileKeys, LoadedFile } from "../configFile.ts";
 import type { LedgerSettings } from "../ledger/dependencies.ts";
 import { type InForce, inForce, type StoredValue } from "./inForce.ts";
+import { policyOf } from "./policyOf.ts";
 
 /** What is in force on this replica, as the bots ask for it: each call tells the latest. */
 export type Settings = {
@@ -32,8 +33,6 @@ export function createSettings(options: {
   function stateOf(stored: readonly StoredValue[]) {
     const parameters = inForce(file.values, file.set, stored);
     const ledger = parameters.values["gov.useractivityledger"];
-    const auditor = parameters.values["gov.parameterchangeauditor"];
-    const { tiers, stopping, automation, secrets, tickets } = file.values;
     return {
       stored,
       seq: Math.max(0, ...stored.map(({ seq }) => seq)),
@@ -44,15 +43,8 @@ export function createSettings(options: {
         scrubOnAccountClose: ledger.scrub_on_account_close,
         publishToUser: ledger.publish_to_user,
       },
-      secrets: secrets.map(parsePattern),
-      policy: createPolicy({
-        mode: auditor.mode,
-        requireTicketFor: auditor.require_ticket_for,
-        tiers,
-        stopping,
-        automation,
-        ...(tickets.system === undefined ? {} : { onTicketSystemDown: tickets.on_ticket_system_down }),
-      }),
+      secrets: file.values.secrets.map(parsePattern),
+      policy: policyOf({ ...file.values, ...parameters.values }),
     };
   }
 

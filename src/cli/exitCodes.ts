@@ -7,18 +7,20 @@ export const exitCodes = {
   incomplete: 4,
   refused: 5,
   unreachable: 6,
+  verdictsChange: 7,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** The table that `governance --help` prints. */
 export const exitCodesHelp = `Exit codes:
   0  done; check-write, config set: the write is allowed
-  1  cannot start: a setting, a file, the database or the token is missing or not usable
+  1  cannot start: a setting, a file, the database or the token is missing or not usable; policy check: a mistake
   2  bad usage: an option or an argument is wrong
   3  check-write, config set: the write is not allowed
-  4  export: cut before its end; run it again with --resume
+  4  export: cut before its end; run it again with --resume; policy replay, shadow: the history was cut
   5  refused by the service; replay: at least one row was refused
   6  the service cannot be reached
+  7  policy replay --fail-on-change: verdicts would change
   128 + n  stopped by signal n, e.g. 130 after Ctrl-C`;
 
 /** The command ends with `exitCode` and `message` as its one line on stderr. */

@@ -10,6 +10,7 @@ import { listCommand } from "./list.ts";
 import { migrateCommand } from "./migrate.ts";
 import { shown } from "./output/cell.ts";
 import { flushed, note, watchBrokenPipe } from "./output/stdout.ts";
+import { policyCommand } from "./policy.ts";
 import { purgeCommand } from "./purge.ts";
 import { recordCommand } from "./record.ts";
 import { replayCommand } from "./replay.ts";
@@ -51,6 +52,7 @@ governance <command> --help tells all about one of them.`,
         recordCommand(),
         checkWriteCommand(),
         configCommand(),
+        policyCommand(),
         listCommand(),
         sessionCommand(),
         exportCommand(),

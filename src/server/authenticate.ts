@@ -36,7 +36,7 @@ export function createAuthenticator(options: {
   /** Wall clock, milliseconds. */
   readonly nowMs: () => number;
   /** A token with the role break-glass is good for this long at most, from its issue to its expiry. */
-  readonly breakGlassMaxSeconds: () => number;
+  readonly breakGlassMaxMinutes: number;
 }): Authenticator {
   // Two generations instead of an LRU: a full one becomes the old one, so a look-up never reorders.
   let young = new Map<string, Remembered>();
@@ -90,7 +90,7 @@ async function verifyToken(
     const claimed: unknown[] = Array.isArray(payload.roles) ? payload.roles : [];
     const roles = new Set<Role>();
     for (const role of claimed) if (typeof role === "string" && isRole(role)) roles.add(role);
-    if (roles.has("break-glass")) checkLifetime(payload, options.breakGlassMaxSeconds());
+    if (roles.has("break-glass")) checkLifetime(payload, options.breakGlassMaxMinutes);
     const subject = payload.sub ?? "";
     if (subject === "" || subject.length > 256 || subject.includes("\0")) {
       throw new Failure("TOKEN_INVALID", "the token's sub must be 1 to 256 characters");
@@ -115,8 +115,8 @@ async function verifyToken(
 }
 
 /** What opens every door is bounded in time: nobody keeps it for later. */
-function checkLifetime({ iat, exp }: { iat?: number; exp?: number }, maxSeconds: number): void {
-  const text = `a token with the role break-glass must be good for ${maxSeconds / 60} minutes at most, from its iat to its exp`;
+function checkLifetime({ iat, exp }: { iat?: number; exp?: number }, maxMinutes: number): void {
+  const text = `a token with the role break-glass must be good for ${maxMinutes} minutes at most, from its iat to its exp`;
   if (iat === undefined) throw new Failure("TOKEN_INVALID", `${text}; this one has no iat`);
-  if ((exp ?? Number.POSITIVE_INFINITY) - iat > maxSeconds) throw new Failure("TOKEN_INVALID", text);
+  if ((exp ?? Number.POSITIVE_INFINITY) - iat > maxMinutes * 60) throw new Failure("TOKEN_INVALID", text);
 }

@@ -31,7 +31,7 @@ async function clientAs<S extends DescService>(
 ): Promise<Client<S>> {
   const token = await service.token({
     roles: [role],
-    ttlSeconds,
+    ttlSeconds: role === "break-glass" ? 3600 : ttlSeconds,
     ...(subject === undefined ? {} : { subject }),
     ...(wallet === undefined ? {} : { wallet }),
   });

@@ -6,6 +6,8 @@ export type Remark =
   | { readonly kind: "never_decides"; readonly pattern: string; readonly by: string }
   /** It cannot match: every name has a dot between bot and parameter. */
   | { readonly kind: "matches_nothing"; readonly pattern: string }
+  /** It matches names of gov.*, whose tier without a pattern is P0. */
+  | { readonly kind: "lowers_gov"; readonly pattern: string }
   /** Both match some names, as specific as each other, and the stricter tier wins. */
   | { readonly kind: "tie"; readonly stricter: string; readonly laxer: string };
 
@@ -30,12 +32,16 @@ export function remarksOn(rules: Readonly<Record<string, Tier>>): readonly Remar
       remarks.push({ kind: "matches_nothing", pattern: one.pattern });
       continue;
     }
-    const by = shapes.find((other, j) => i !== j && covers(other, one) && (isWorse(one, other) || j < i));
+    const by = shapes.find((other, j) => i !== j && covers(other, one) && yields(one, other, j < i));
     if (by !== undefined) remarks.push({ kind: "never_decides", pattern: one.pattern, by: by.pattern });
+    if (one.tier !== "P0" && !startsWithGov(one) && overlap(one, gov)) {
+      remarks.push({ kind: "lowers_gov", pattern: one.pattern });
+    }
     for (const other of shapes.slice(i + 1)) {
       if (one.tier === other.tier || one.literals.length !== other.literals.length) continue;
       if (covers(one, other) || covers(other, one) || !overlap(one, other)) continue;
-      const [stricter, laxer] = isWorse(other, one) ? [one, other] : [other, one];
+      const isStricter = tiers.indexOf(one.tier) < tiers.indexOf(other.tier);
+      const [stricter, laxer] = isStricter ? [one, other] : [other, one];
       remarks.push({ kind: "tie", stricter: stricter.pattern, laxer: laxer.pattern });
     }
   }
@@ -57,10 +63,17 @@ function covers(outer: Shape, inner: Shape): boolean {
   return outer.literals === inner.literals && [...inner.stars].every((at) => outer.stars.has(at));
 }
 
-/** Whether the other one wins a tie, or both say the same and the other one matches more. */
-function isWorse(one: Shape, other: Shape): boolean {
+/** Whether the other one wins, or both say the same and the other one matches more or comes first. */
+function yields(one: Shape, other: Shape, isLater: boolean): boolean {
   const rank = tiers.indexOf(one.tier) - tiers.indexOf(other.tier);
-  return rank > 0 || (rank === 0 && other.stars.size > one.stars.size);
+  return rank > 0 || (rank === 0 && (other.stars.size > one.stars.size || isLater));
+}
+
+const gov = shapeOf("gov.*", "P0");
+
+/** Whoever names gov means it. */
+function startsWithGov({ literals, stars }: Shape): boolean {
+  return literals.startsWith("gov") && ![0, 1, 2].some((at) => stars.has(at));
 }
 
 /** Whether some name is matched by both: step by step through both, as far as either can go. */

@@ -2,7 +2,7 @@ import { createHmac, type KeyObject } from "node:crypto";
 import { type ExactJson, scanJson } from "../../exact/json.ts";
 import { type Outline, outline } from "../../exact/outline.ts";
 import { pointerStep } from "../../exact/pointer.ts";
-import { isSecretName } from "./names.ts";
+import { isSecret, isSecretName } from "./names.ts";
 
 /** A value without its secrets. */
 export type Masked = {
@@ -27,7 +27,7 @@ export function maskSecrets(value: ExactJson, key: KeyObject, whole: boolean, st
   const first = value.text.charCodeAt(0);
   if (first !== 0x7b && first !== 0x5b) return { value, pointers: [] };
 
-  const found = secretsOf(outline(value.text)).sort((a, b) => a.start - b.start);
+  const found = secretsOf(value.text).sort((a, b) => a.start - b.start);
   if (found.length === 0) return { value, pointers: [] };
   let text = "";
   let copiedTo = 0;
@@ -48,16 +48,16 @@ export function cutAtSecret(pointer: string): string {
 
 type Secret = { readonly pointer: string; readonly start: number; readonly end: number };
 
-/** The outermost outline is the array that outline() puts around the value. */
-function secretsOf(root: Outline): Secret[] {
+function secretsOf(text: string): Secret[] {
   const found: Secret[] = [];
   const visit = (container: Outline, pointer: string): void => {
     const masked = new Set<string | number>();
     if (!container.isArray) {
       for (const name of Object.keys(container.tokens)) {
         if (!isSecretName(name)) continue;
-        masked.add(name);
         const [start, end] = [container.start(name), container.end(name)];
+        if (!isSecret(name, text.slice(start, end))) continue;
+        masked.add(name);
         found.push({ pointer: pointer + pointerStep(name), start, end });
       }
     }
@@ -65,7 +65,8 @@ function secretsOf(root: Outline): Secret[] {
       if (!masked.has(step)) visit(child, pointer + pointerStep(step));
     }
   };
-  for (const child of root.nested.values()) visit(child, "");
+  // outline() puts an array around the value.
+  for (const child of outline(text).nested.values()) visit(child, "");
   return found;
 }
 

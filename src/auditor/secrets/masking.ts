@@ -4,7 +4,7 @@ import { clipPointer } from "../../exact/pointer.ts";
 import type { Pattern } from "../tiers.ts";
 import type { Write } from "../write.ts";
 import { cutAtSecret, type Masked, maskSecrets } from "./mask.ts";
-import { isSecretName } from "./names.ts";
+import { isSecret, isSecretName } from "./names.ts";
 
 /** A write without its secrets: what may be stored, reported and logged. */
 export type MaskedWrite = Write & {
@@ -33,13 +33,14 @@ const pathsMax = 1_000;
  * values whose name says so.
  */
 export function createMasking(patterns: () => readonly Pattern[], key: KeyObject): Masking {
-  const isWhole = ({ paramName, botKey, paramKey }: Parameter) =>
-    isSecretName(paramName) || patterns().some((pattern) => pattern.matches(botKey, paramKey));
+  const isNamed = ({ botKey, paramKey }: Parameter) =>
+    patterns().some((pattern) => pattern.matches(botKey, paramKey));
+  const masked = (parameter: Parameter, value: ExactJson, stored = false) =>
+    maskSecrets(value, key, isNamed(parameter) || isSecret(parameter.paramName, value.text), stored);
 
   return {
     write(write) {
-      const whole = isWhole(write);
-      const mask = (value: ExactJson | null) => (value === null ? null : maskSecrets(value, key, whole));
+      const mask = (value: ExactJson | null) => value && masked(write, value);
       const [before, after] = [mask(write.oldValue), mask(write.newValue)];
       const paths = [...pathsOf("/old_value", before), ...pathsOf("/new_value", after)];
       return {
@@ -50,12 +51,13 @@ export function createMasking(patterns: () => readonly Pattern[], key: KeyObject
         maskedPaths: paths.slice(0, pathsMax).map(clipPointer),
       };
     },
-    value: (parameter, value) => maskSecrets(value, key, isWhole(parameter)).value,
+    value: (parameter, value) => masked(parameter, value).value,
     storedText(parameter, text) {
       const read = scanJson(text, { maxBytes: Number.MAX_SAFE_INTEGER, maxDepth: 1_000, root: "any" });
-      return read.kind === "ok" ? maskSecrets(read.value, key, isWhole(parameter), true).value.text : text;
+      return read.kind === "ok" ? masked(parameter, read.value, true).value.text : text;
     },
-    path: (parameter, pointer) => (isWhole(parameter) ? "" : cutAtSecret(pointer)),
+    path: (parameter, pointer) =>
+      isNamed(parameter) || isSecretName(parameter.paramName) ? "" : cutAtSecret(pointer),
   };
 }
 

@@ -13,11 +13,26 @@ const keyWord = /(?:^|[^A-Za-z])[Kk][Ee][Yy][Ss]?$|Keys?$|[a-z]KEYS?$/;
  * the plural too. Numbers and signs behind the word do not count: token_2.
  */
 export function isSecretName(name: string): boolean {
+  const tail = endOf(name);
+  return keyWord.test(tail) || secretEnding.test(tail.replace(/[_-]/g, "").toLowerCase());
+}
+
+/**
+ * Whether the value of that name, exact JSON text, is a secret. Where assets are traded a token is as often
+ * one of those: its address on the chain is public, and no token that opens a door is spelt like one.
+ */
+export function isSecret(name: string, text: string): boolean {
+  return isSecretName(name) && !(addressText.test(text) && /tokens?$/i.test(endOf(name)));
+}
+
+const addressText = /^"0x[0-9a-fA-F]{40}"$/;
+
+/** The last letters of a name and what stands between them. */
+function endOf(name: string): string {
   let end = name.length;
   while (end > 0 && !isLetter(name.charCodeAt(end - 1))) end--;
   // Letters of other widths read the same.
-  const tail = name.slice(Math.max(0, end - tailChars), end).normalize("NFKC");
-  return keyWord.test(tail) || secretEnding.test(tail.replace(/[_-]/g, "").toLowerCase());
+  return name.slice(Math.max(0, end - tailChars), end).normalize("NFKC");
 }
 
 function isLetter(code: number): boolean {

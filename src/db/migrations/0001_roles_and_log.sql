@@ -121,4 +121,36 @@ create table log.entry (
 grant select on log.entry to governance_writer;
 select maintenance.make_append_only('log.entry');
 
+-- One row for each statement that wrote records of a kind: whose transaction, how many, and between which
+-- times their partitions lie. It tells log.advance and log.follow that there is something to do, and into
+-- which months to look: without it every step would look into all of them. Taken away once followed.
+create table log.written (
+  epoch int not null,
+  xid xid8 not null default pg_current_xact_id(),
+  source "char" not null,
+  records int not null,
+  from_at timestamptz not null,
+  to_at timestamptz not null
+);
+create index written_order on log.written (xid);
+
+-- Makes a table of records a source of the log: whatever inserts into it is noticed, by a trigger, so that
+-- no writer can forget to say so. p_time: the column that the table is partitioned by.
+create function log.make_source(p_table regclass, p_source "char", p_time name) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $make$
+declare
+  v_function text := format('log.%I', replace(p_table::text, '.', '_') || '_written');
+begin
+  execute format(
+    'create function %1$s() returns trigger
+     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$ begin
+       insert into log.written (epoch, source, records, from_at, to_at)
+         select log.current_epoch(), %2$L, count(*), min(%3$I), max(%3$I) from added having count(*) > 0;
+       return null;
+     end $$', v_function, p_source, p_time);
+  execute format('create trigger written after insert on %s referencing new table as added
+                  for each statement execute function %s()', p_table, v_function);
+  execute format('alter table %s enable always trigger written', p_table);
+end $make$;
+
 reset role;

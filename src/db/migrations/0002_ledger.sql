@@ -67,6 +67,7 @@ create index user_action_session on ledger.user_action (session_id, epoch, xid, 
 create index user_action_trace on ledger.user_action (trace_id, epoch, xid, ord) where trace_id is not null;
 create index user_action_mentions on ledger.user_action using gin (mentions) where mentions is not null;
 select maintenance.make_append_only('ledger.user_action');
+select log.make_source('ledger.user_action', 'a', 'accepted_at');
 grant select, insert on ledger.user_action to governance_writer;
 
 -- Which event ids were ever recorded, over all months, and longer than the records themselves (R9).

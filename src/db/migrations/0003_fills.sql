@@ -41,6 +41,7 @@ create index fill_report_trace on ledger.fill_report (trace_id, epoch, xid, ord)
 create index fill_report_wallet on ledger.fill_report (lower(wallet), epoch, xid, ord) where wallet is not null;
 create index fill_report_mentions on ledger.fill_report using gin (mentions) where mentions is not null;
 select maintenance.make_append_only('ledger.fill_report');
+select log.make_source('ledger.fill_report', 'f', 'accepted_at');
 grant select, insert on ledger.fill_report to governance_writer;
 
 -- Which reports were ever recorded, longer than the reports themselves: the same report of a fill again
@@ -80,6 +81,7 @@ create index fill_link_fill on ledger.fill_link (fill_id);
 create index fill_link_session on ledger.fill_link (session_id, epoch, xid, ord);
 create index fill_link_wallet on ledger.fill_link (lower(wallet));
 select maintenance.make_append_only('ledger.fill_link');
+select log.make_source('ledger.fill_link', 'l', 'action_accepted_at');
 grant select on ledger.fill_link to governance_writer;
 
 -- What is known of fills, traces and orders, kept by ledger.link alone; every row follows from the
@@ -168,15 +170,18 @@ end $$;
 grant execute on function ledger.append_fills to governance_writer;
 
 -- Links what the window of the log [p_from, p_below) brought, in one transaction with what is called
--- beside it. Answers the links made. Called by log.follow alone, one call at a time.
+-- beside it; the times say where the window's actions and fills lie. Answers the links made. Called by
+-- log.follow alone, one call at a time.
 -- Only what is new is joined: a trace with many fills costs each of them its actions, not each other. An
 -- order has one trace and a fill two names at most; a producer that mixes them up could make everything
 -- follow from everything, so of more than v_most only the first count. Nor does a record that arrives
 -- link with more than v_links others: a producer with one trace for all it does would make links of each
 -- action with each fill, and hold up the log.
 -- The tables grow faster than their statistics: a plan made while they were small would read them whole.
-create function ledger.link(p_epoch int, p_from xid8, p_below xid8, p_at timestamptz)
-returns table (event_id text, session_id text, fill_id text)
+create function ledger.link(
+  p_epoch int, p_from xid8, p_below xid8, p_actions_from timestamptz, p_actions_to timestamptz,
+  p_fills_from timestamptz, p_fills_to timestamptz, p_at timestamptz
+) returns table (event_id text, session_id text, fill_id text)
 language plpgsql set search_path = pg_catalog, pg_temp
 set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off as $$
 #variable_conflict use_column
@@ -189,10 +194,11 @@ declare
   v_trace text[]; v_fill text[]; -- New fills of traces.
   v_more_trace text[]; v_more_fill text[];
 begin
-  if exists (select from ledger.fill_report where epoch = p_epoch and xid >= p_from and xid < p_below) then
+  if p_fills_from is not null then
     with told as (
       select distinct on (made_fill_id, fill_id) made_fill_id, fill_id, xid, ord from ledger.fill_report
-      where epoch = p_epoch and xid >= p_from and xid < p_below and made_fill_id is not null and fill_id <> made_fill_id
+      where epoch = p_epoch and xid >= p_from and xid < p_below
+        and accepted_at between p_fills_from and p_fills_to and made_fill_id is not null and fill_id <> made_fill_id
       order by made_fill_id, fill_id, xid, ord
     ), new as (
       select made_fill_id, fill_id, xid,
@@ -212,7 +218,8 @@ begin
     with added as (
       insert into ledger.order_fill (order_id, fill_id)
       select distinct order_id, fill_id from ledger.fill_report
-      where epoch = p_epoch and xid >= p_from and xid < p_below and order_id is not null
+      where epoch = p_epoch and xid >= p_from and xid < p_below
+        and accepted_at between p_fills_from and p_fills_to and order_id is not null
       on conflict do nothing
       returning order_id, fill_id
     )
@@ -220,7 +227,8 @@ begin
 
     with told as (
       select distinct on (order_id, trace_id) order_id, trace_id, xid, ord from ledger.fill_report
-      where epoch = p_epoch and xid >= p_from and xid < p_below and order_id is not null and trace_id is not null
+      where epoch = p_epoch and xid >= p_from and xid < p_below
+        and accepted_at between p_fills_from and p_fills_to and order_id is not null and trace_id is not null
       order by order_id, trace_id, xid, ord
     ), new as (
       select order_id, trace_id, row_number() over (partition by order_id order by xid, ord) as nth from told n
@@ -236,7 +244,8 @@ begin
     with added as (
       insert into ledger.fill_trace (trace_id, fill_id)
       select trace_id, fill_id from ledger.fill_report
-        where epoch = p_epoch and xid >= p_from and xid < p_below and trace_id is not null
+        where epoch = p_epoch and xid >= p_from and xid < p_below
+        and accepted_at between p_fills_from and p_fills_to and trace_id is not null
       union
       select t.trace_id, n.fill_id from unnest(v_order, v_order_fill) as n (order_id, fill_id)
         join ledger.order_trace t on t.order_id = n.order_id
@@ -268,7 +277,8 @@ begin
       select a.accepted_at, a.event_id, a.session_id, a.wallet, a.action_type, a.trace_id, t.fill_id, a.epoch, a.xid, a.ord
       from ledger.user_action a
       cross join lateral (select fill_id from ledger.fill_trace where trace_id = a.trace_id limit v_links) t
-      where a.epoch = p_epoch and a.xid >= p_from and a.xid < p_below and a.trace_id is not null
+      where a.epoch = p_epoch and a.xid >= p_from and a.xid < p_below
+        and a.accepted_at between p_actions_from and p_actions_to and a.trace_id is not null
       union all
       -- The actions before the window, with the fills that are new.
       select a.accepted_at, a.event_id, a.session_id, a.wallet, a.action_type, a.trace_id, n.fill_id, a.epoch, a.xid, a.ord

@@ -34,6 +34,7 @@ create index session_gap_order on ledger.session_gap (epoch, xid, ord);
 create index session_gap_session on ledger.session_gap (session_id);
 create index session_gap_wallet on ledger.session_gap (lower(wallet));
 select maintenance.make_append_only('ledger.session_gap');
+select log.make_source('ledger.session_gap', 'g', 'accepted_at');
 grant select on ledger.session_gap to governance_writer;
 
 -- Most producers number nothing: looking for what is numbered must not read what is not.
@@ -44,8 +45,9 @@ create index user_action_numbered on ledger.user_action (epoch, xid) where sessi
 -- log.follow alone, one call at a time.
 -- Each step of a session costs what its ranges cost. A producer that numbers at random would hold up the
 -- whole log one day, so a session with more ranges than v_most at once is noted no further.
-create function ledger.note_gaps(p_epoch int, p_from xid8, p_below xid8, p_at timestamptz)
-returns table (session_id text, opened text, closed text, missing text)
+create function ledger.note_gaps(
+  p_epoch int, p_from xid8, p_below xid8, p_actions_from timestamptz, p_actions_to timestamptz, p_at timestamptz
+) returns table (session_id text, opened text, closed text, missing text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
@@ -53,7 +55,8 @@ declare
 begin
   if not exists (
     select from ledger.user_action
-    where epoch = p_epoch and xid >= p_from and xid < p_below and session_seq is not null
+    where epoch = p_epoch and xid >= p_from and xid < p_below
+      and accepted_at between p_actions_from and p_actions_to and session_seq is not null
   ) then
     return;
   end if;
@@ -66,7 +69,8 @@ begin
       select session_id, range_agg(int8range(session_seq - 1, session_seq)) as numbers,
         (array_agg(wallet order by xid desc, ord desc))[1] as wallet
       from ledger.user_action
-      where epoch = p_epoch and xid >= p_from and xid < p_below and session_seq is not null
+      where epoch = p_epoch and xid >= p_from and xid < p_below
+      and accepted_at between p_actions_from and p_actions_to and session_seq is not null
       group by session_id
     ), known as (
       select c.session_id, c.wallet, coalesce(s.seen, '{}') + c.numbers as seen, coalesce(s.missing, '{}') as missing

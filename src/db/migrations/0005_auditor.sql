@@ -53,6 +53,7 @@ create index parameter_change_ungated on auditor.parameter_change (epoch, xid, o
 create index parameter_change_break_glass on auditor.parameter_change (epoch, xid, ord)
   where break_glass_reason is not null;
 select maintenance.make_append_only('auditor.parameter_change');
+select log.make_source('auditor.parameter_change', 'c', 'accepted_at');
 grant select, insert on auditor.parameter_change to governance_writer;
 
 -- Which write ids a subject has used, and for what (R10). content_hash is keyed. ungated: of a write that
@@ -90,6 +91,7 @@ create table auditor.ticket_recheck (
 ) partition by range (accepted_at);
 create index ticket_recheck_order on auditor.ticket_recheck (epoch, xid, ord);
 select maintenance.make_append_only('auditor.ticket_recheck');
+select log.make_source('auditor.ticket_recheck', 't', 'accepted_at');
 grant select, insert on auditor.ticket_recheck to governance_writer;
 
 -- Records a batch of decisions in one transaction, as ledger.append does; a decision without a write_id is
@@ -244,6 +246,7 @@ create table auditor.confirmation (
 ) partition by range (decided_at);
 create index confirmation_order on auditor.confirmation (epoch, xid, ord);
 select maintenance.make_append_only('auditor.confirmation');
+select log.make_source('auditor.confirmation', 'w', 'decided_at');
 grant select, insert on auditor.confirmation to governance_writer;
 
 -- Records a batch of outcomes in one transaction, and answers for each: whether its write was allowed (null:
@@ -312,6 +315,7 @@ create table auditor.config_drift (
 ) partition by range (accepted_at);
 create index config_drift_order on auditor.config_drift (epoch, xid, ord);
 select maintenance.make_append_only('auditor.config_drift');
+select log.make_source('auditor.config_drift', 'd', 'accepted_at');
 grant select, insert on auditor.config_drift to governance_writer;
 
 reset role;

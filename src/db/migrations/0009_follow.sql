@@ -13,7 +13,8 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_state log.state;
   v_below xid8;
-  v_cut xid8;
+  v_from_at timestamptz[];
+  v_to_at timestamptz[];
   v_noticed int := 0;
   v_rows int;
 begin
@@ -24,18 +25,14 @@ begin
     return;
   end if;
   select * into strict v_state from log.state for update;
-  v_below := v_state.horizon;
-  select u.xid into v_cut from log.unplaced(v_state.epoch, v_state.followed, v_below) u
-    where u.source in ('a', 'f') order by u.xid offset p_limit limit 1;
-  if found then
-    -- A window ends between transactions, never inside one.
-    v_below := least(v_below, (v_cut::text::numeric + 1)::text::xid8);
-  end if;
+  v_below := log.window_end(v_state.epoch, v_state.followed, v_state.horizon, '{a,f}', p_limit);
+  select * into v_from_at, v_to_at from log.written_between(v_state.epoch, v_state.followed, v_below);
   return query select 'linked', null, null, l.event_id, l.session_id, l.fill_id, null, null, null
-    from ledger.link(v_state.epoch, v_state.followed, v_below, p_at) l;
+    from ledger.link(v_state.epoch, v_state.followed, v_below,
+      v_from_at[1], v_to_at[1], v_from_at[2], v_to_at[2], p_at) l;
   get diagnostics v_noticed = row_count;
   return query select 'gap', null, null, null, g.session_id, null, g.opened, g.closed, g.missing
-    from ledger.note_gaps(v_state.epoch, v_state.followed, v_below, p_at) g;
+    from ledger.note_gaps(v_state.epoch, v_state.followed, v_below, v_from_at[1], v_to_at[1], p_at) g;
   get diagnostics v_rows = row_count;
   -- What was noticed is on record for ever once a reader has seen it; without any, a step that a crash
   -- undoes is taken again with the same result, and need not wait for the disk.
@@ -43,6 +40,7 @@ begin
     perform set_config('synchronous_commit', 'on', true);
     v_state.noticed := pg_current_xact_id();
   end if;
+  delete from log.written where xid < v_below;
   update log.state set followed = v_below, noticed = v_state.noticed;
   if v_below = v_state.horizon then v_below := greatest(v_below, p_horizon); end if;
   return query select 'followed', v_below::text, v_state.noticed::text, null, null, null, null, null, null;

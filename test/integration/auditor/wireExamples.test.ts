@@ -80,6 +80,9 @@ test("the payload of §11, posted as it is printed, is answered as §13 prints",
         epoch: "0",
         position: "0",
         automated: false,
+        masked_paths: [],
+        stale_old_value: false,
+        stale_against: "",
       },
     },
   });
@@ -150,6 +153,7 @@ test("end to end: the change is in the audit log with its full diff, as §13 pri
     verdict: "ALLOW",
     mode: "SHADOW_ONLY",
     reason_code: "PARAM_CHANGED",
+    automated: false,
     ticket_status: "PRESENT",
     policy_version: expect.stringMatching(/^[0-9a-f]{16}$/),
   });

@@ -43,7 +43,13 @@ async function tables(): Promise<Table[]> {
 }
 
 /** Those that hold no records: they move by design, or only the database's owner knows them. */
-const notRecords = new Set(["ledger.producer", "ledger.session_seen", "log.state", "governance.migration"]);
+const notRecords = new Set([
+  "ledger.producer",
+  "ledger.session_seen",
+  "log.state",
+  "log.written",
+  "governance.migration",
+]);
 
 /** A session of a role, to try many statements on. */
 async function session(role: "superuser" | "admin" | "service"): Promise<pg.Client> {
@@ -66,7 +72,10 @@ const insufficientPrivilege = "42501";
 
 test("there are records in every table that the following tests try to rewrite", async () => {
   const found = await tables();
-  const filled = found.filter(({ rows }) => rows > 0).map(({ name }) => name.replace(/_\d{4}_\d\d$/, ""));
+  // log.written empties itself.
+  const filled = found
+    .filter(({ name, rows }) => rows > 0 && name !== "log.written")
+    .map(({ name }) => name.replace(/_\d{4}_\d\d$/, ""));
   expect([...new Set(filled)].toSorted()).toEqual([
     "access.read_log",
     "auditor.parameter_change",
@@ -266,7 +275,9 @@ test("replica mode, in which triggers sleep by default, does not switch these of
   await superuser.query("set session_replication_role = replica");
   for (const { name, rows } of await tables()) {
     if (notRecords.has(name)) continue;
-    expect(await sqlStateOf(superuser, `truncate ${name} cascade`), `truncate ${name}`).toBe(insufficientPrivilege);
+    expect(await sqlStateOf(superuser, `truncate ${name} cascade`), `truncate ${name}`).toBe(
+      insufficientPrivilege,
+    );
     if (rows > 0)
       expect(await sqlStateOf(superuser, `delete from ${name}`), name).toBe(insufficientPrivilege);
   }

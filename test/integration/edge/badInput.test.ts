@@ -49,7 +49,7 @@ const {
 const { listSessionActivity, listSessionGaps, listEventConflicts } = UserActivityLedgerService.method;
 const { listAccessLog, exportAccessLog } = AccessLogService.method;
 const { checkWrite, listParameterChanges, exportParameterChanges } = ParameterChangeAuditorService.method;
-const { confirmWrite, recordUngatedWrite, reconcileConfig, getConfigAsOf } =
+const { confirmWrite, recordUngatedWrite, reconcileConfig, getConfigAsOf, listBreakGlass, reviewBreakGlass } =
   ParameterChangeAuditorService.method;
 
 const { placeLegalHold, listLegalHolds, listPurgeRuns } = RetentionService.method;
@@ -100,6 +100,21 @@ const liveValues = (count: number) => Array.from({ length: count }, (_, i) => ({
 
 /** An allowed write's decision, which can be confirmed. */
 let decisionId = "";
+/** A use of break-glass, by somebody else than who reviews it. */
+let breakGlassId = "";
+
+const badDecisionIds = {
+  bad: {
+    empty: { value: "" },
+    "a character too few": { value: "0".repeat(25) },
+    "a character too many": { value: "0".repeat(27) },
+    "in lower case": { value: "01m7yp4te9fj5r47j698gnce4f" },
+    "with a letter that looks like a digit": { value: `${"0".repeat(25)}O` },
+    "with a line end": { value: `${"0".repeat(25)}\n` },
+    "1 MiB": { value: "0".repeat(kilobyte * kilobyte) },
+  },
+  badJson: { "a number": "0", "half a surrogate pair": '"\\ud800"' },
+};
 
 const requests: readonly Request[] = [
   {
@@ -180,8 +195,13 @@ const requests: readonly Request[] = [
   },
   {
     method: checkWrite,
-    role: "bot",
-    rest: () => ({ botSlug: "risk.guard", paramName: "limit", editorId: "alice" }),
+    role: "break-glass",
+    rest: () => ({
+      botSlug: "risk.guard",
+      paramName: "limit",
+      editorId: "alice",
+      breakGlassReason: "the venue is down",
+    }),
     fields: {
       bot_slug: text({ max: 128, required: true }),
       param_name: text({ max: 512, required: true }),
@@ -196,7 +216,7 @@ const requests: readonly Request[] = [
       dry_run: yesOrNo,
       old_value_json: exactJson({ max: 256 * kilobyte, objectsOnly: false }),
       new_value_json: exactJson({ max: 256 * kilobyte, objectsOnly: false }),
-      break_glass_reason: text({ max: 1024 }),
+      break_glass_reason: text({ max: 1024, required: true }),
     },
   },
   {
@@ -212,24 +232,35 @@ const requests: readonly Request[] = [
     },
   },
   {
+    method: listBreakGlass,
+    role: "operator",
+    rest: () => ({}),
+    fields: { page_size: pageSize, page_token: token, reviewed_too: yesOrNo },
+  },
+  {
+    method: reviewBreakGlass,
+    role: "operator",
+    rest: () => ({ decisionId: breakGlassId, comment: "as it had to be" }),
+    fields: {
+      decision_id: {
+        ...badDecisionIds,
+        get good() {
+          return { "one that is on record": { value: breakGlassId } };
+        },
+      },
+      comment: text({ max: 1000, required: true }),
+    },
+  },
+  {
     method: confirmWrite,
     role: "bot",
     rest: () => ({ decisionId, outcome: 1 }),
     fields: {
       decision_id: {
-        bad: {
-          empty: { value: "" },
-          "a character too few": { value: "0".repeat(25) },
-          "a character too many": { value: "0".repeat(27) },
-          "in lower case": { value: "01m7yp4te9fj5r47j698gnce4f" },
-          "with a letter that looks like a digit": { value: `${"0".repeat(25)}O` },
-          "with a line end": { value: `${"0".repeat(25)}\n` },
-          "1 MiB": { value: "0".repeat(kilobyte * kilobyte) },
-        },
+        ...badDecisionIds,
         get good() {
           return { "one that is on record": { value: decisionId } };
         },
-        badJson: { "a number": "0", "half a surrogate pair": '"\\ud800"' },
       },
       outcome: numbers({ bad: [0, 3, 99, -1], good: [1, 2], badJson: ['"APPLIED"', "1.5", "{}"] }),
     },
@@ -361,13 +392,20 @@ const tokens = new Map<Role, string>();
 beforeAll(async () => {
   service = await startTestService();
   client = grpcClient(service.grpcPort);
-  for (const role of ["bot", "compliance", "operator", "account"] as const)
+  for (const role of ["bot", "compliance", "operator", "account", "break-glass"] as const)
     tokens.set(role, await service.token({ roles: [role] }));
   const auditor = service.client(ParameterChangeAuditorService, tokens.get("bot"));
   ({ decisionId } = await auditor.checkWrite({
     botSlug: "risk.guard",
     paramName: "limit",
     editorId: "alice",
+  }));
+  const oncall = await service.token({ roles: ["break-glass"], subject: "oncall" });
+  ({ decisionId: breakGlassId } = await service.client(ParameterChangeAuditorService, oncall).checkWrite({
+    botSlug: "risk.guard",
+    paramName: "limit",
+    editorId: "alice",
+    breakGlassReason: "the venue is down",
   }));
 });
 afterAll(async () => {

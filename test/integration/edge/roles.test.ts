@@ -23,6 +23,8 @@ const table: Record<string, readonly Role[]> = {
   ExportParameterChanges: ["compliance"],
   ListParameterChanges: ["config-store", "compliance", "operator"],
   GetConfigAsOf: ["config-store", "compliance", "operator"],
+  ListBreakGlass: ["compliance", "operator"],
+  ReviewBreakGlass: ["compliance", "operator"],
   StreamReports: ["compliance", "operator"],
   GetBotConfig: ["bot", "config-store", "account", "user", "compliance", "operator"],
   UpdateBotConfig: ["operator"],

@@ -5,6 +5,7 @@ import {
   type Decision,
   decide,
   hasTicketRef,
+  isAutomated,
   type PolicySettings,
   type Ticket,
 } from "../../../src/auditor/policy.ts";
@@ -142,9 +143,11 @@ test("the version names the policy: the same for the same rules in any order, an
     version({ stopping: ["risk.killswitch.*=false"] }),
     version({ onTicketSystemDown: { P0: "reject" } }),
     version({ onTicketSystemDown: { P1: "reject" } }),
+    version({ automation: [{ subject: "bot", pattern: "risk.*" }] }),
+    version({ automation: [{ subject: "bot", pattern: "risk.*.ttl" }] }),
   ];
   expect(version({ onTicketSystemDown: { P0: "allow" } })).toBe(same);
-  expect(new Set([same, ...others]).size).toBe(9);
+  expect(new Set([same, ...others]).size).toBe(1 + others.length);
 });
 
 const slug = fc.constantFrom(
@@ -272,4 +275,24 @@ test.each<[string | null, boolean]>([
   [" x ", true],
 ])("the reference %j is a ticket: %s", (ticketRef, isOne) => {
   expect(hasTicketRef({ ticketRef })).toBe(isOne);
+});
+
+test("automation is the token's subject with a parameter of its patterns, and bears on no verdict (R16)", () => {
+  const policy = createPolicy({
+    ...enforce,
+    automation: [
+      { subject: "refresher", pattern: "strategy.*.ttl_seconds" },
+      { subject: "refresher", pattern: "risk.killswitch.armed" },
+    ],
+  });
+  const ttl = write({ name: "strategy.sports.TTL-seconds" });
+  expect(isAutomated(policy, "refresher", ttl)).toBe(true);
+  expect(isAutomated(policy, "Refresher", ttl)).toBe(false);
+  expect(isAutomated(policy, "other", ttl)).toBe(false);
+  expect(isAutomated(policy, "refresher", positionCap)).toBe(false);
+  expect(isAutomated(policy, "refresher", killSwitch)).toBe(true);
+  expect(decide(killSwitch, policy, none)).toMatchObject({
+    allowed: false,
+    reasonCode: "AUDIT_TICKET_REQUIRED",
+  });
 });

@@ -72,6 +72,7 @@ test("every setting of the contract is read", () => {
     GOVERNANCE_SCRUB_KEY_FILE: "/run/secrets/scrub",
     GOVERNANCE_CONFIG_FILE: file("tiers: { risk.a: P3 }"),
     GOVERNANCE_LOG_LEVEL: "debug",
+    GOVERNANCE_BREAK_GLASS_MAX_MINUTES: "15",
   });
   expect(config).toMatchObject({
     database: {
@@ -91,6 +92,7 @@ test("every setting of the contract is read", () => {
     scrubKeyFile: "/run/secrets/scrub",
     file: { tiers: { "risk.a": "P3" } },
     logLevel: "debug",
+    breakGlassMaxMinutes: 15,
   });
   expect(config.tls?.cert.toString()).toBe(cert);
   expect(config.tls?.key.toString()).toBe(key);
@@ -123,6 +125,16 @@ describe("refused, with the setting's name and in one line:", () => {
       "a log level that is none",
       () => ({ GOVERNANCE_LOG_LEVEL: "INFO" }),
       /^GOVERNANCE_LOG_LEVEL: "INFO" is not one of fatal, error/,
+    ],
+    [
+      "break-glass for days",
+      () => ({ GOVERNANCE_BREAK_GLASS_MAX_MINUTES: "1441" }),
+      /^GOVERNANCE_BREAK_GLASS_MAX_MINUTES: "1441" is not a number from 1 to 1440/,
+    ],
+    [
+      "break-glass for no whole number of minutes",
+      () => ({ GOVERNANCE_BREAK_GLASS_MAX_MINUTES: "1h" }),
+      /^GOVERNANCE_BREAK_GLASS_MAX_MINUTES: "1h" is not a number from 1 to 1440/,
     ],
     [
       "a database that is no URL",

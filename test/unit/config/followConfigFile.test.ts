@@ -37,7 +37,10 @@ test("a file that says the same in other words is read and is no news", async ()
   await writeFile(followed.path, "# a remark\ntiers:\n  risk.*: P1\n");
   await vi.waitFor(() => expect(followed.adopted).toHaveLength(2), 10_000);
   await writeFile(followed.path, "tiers: { risk.*: P2 }\n");
-  await vi.waitFor(() => expect(followed.records).toMatchObject([{ changed: true, policyVersion: "3" }]), 10_000);
+  await vi.waitFor(
+    () => expect(followed.records).toMatchObject([{ changed: true, policyVersion: "3" }]),
+    10_000,
+  );
 });
 
 test("asked to, it reads at once and says so, changed or not", async () => {
