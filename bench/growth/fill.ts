@@ -6,8 +6,11 @@ export const months = 96;
 /** Actions of one wallet: more rows are more users. */
 export const actionsPerWallet = 100;
 
-/** Rows in one transaction: what ledger.append gets from a full batch. */
-const batchRows = 1_000;
+/** Rows in one transaction. */
+const batchRows = 5_000;
+
+/** The share of all rows that each of the two oldest months has: they are there to be purged. */
+const oldestShare = 0.1;
 
 /** The wallet of this number, as it stands in a filled ledger. */
 export function walletOf(number: number): string {
@@ -25,10 +28,12 @@ export function traceOf(row: number): string {
  */
 export async function fill(database: pg.Client, rows: number): Promise<void> {
   const wallets = Math.max(1, Math.floor(rows / actionsPerWallet));
-  const monthRows = Math.ceil(rows / months);
+  const otherMonthsRows = Math.ceil((rows * (1 - 2 * oldestShare)) / (months - 2));
+  await database.query("set synchronous_commit = off");
+  let first = 0;
   for (let month = 0; month < months; month++) {
-    const first = month * monthRows;
-    const count = Math.min(monthRows, rows - first);
+    const wanted = month < 2 ? Math.floor(rows * oldestShare) : otherMonthsRows;
+    const count = Math.min(wanted, rows - first);
     if (count <= 0) break;
     const monthsAgo = months - 1 - month;
     await database.query(
@@ -45,6 +50,7 @@ export async function fill(database: pg.Client, rows: number): Promise<void> {
     }
     await database.query("select log.advance(1000000000)");
     await database.query("select log.follow(1000000000, (select horizon from log.state), now()) as step");
+    first += count;
   }
   await database.query("vacuum analyze");
 }

@@ -6,7 +6,7 @@ import { createLatencies } from "../latencies.ts";
 import { actionsPerWallet, traceOf, walletOf } from "./fill.ts";
 import type { Ledger } from "./ledger.ts";
 
-const inFlight = 4;
+const inFlight = 2;
 
 export type Times = { readonly p50Us: number; readonly p99Us: number };
 
@@ -26,10 +26,9 @@ export function listByWallet(ledger: Ledger, calls: number): Promise<Times> {
 export function linkByTrace(ledger: Ledger, calls: number): Promise<Times> {
   const client = ledgerOf(ledger);
   const headers = { authorization: ledger.service.authorization.bot };
-  const months = 12;
   return timed(calls, async () => {
-    // The last year's: a fill follows its action soon.
-    const row = ledger.rows - 1 - Math.floor(Math.random() * (ledger.rows / (96 / months)));
+    // Those of the last year: a fill follows its action soon.
+    const row = ledger.rows - 1 - Math.floor(Math.random() * (ledger.rows / 10));
     const fill = { fillId: crypto.randomUUID(), orderId: crypto.randomUUID(), traceId: traceOf(row) };
     const { linkState } = await client.recordExecutionReport(fill, { headers });
     if (linkState !== LinkState.LINKED) throw new Error(`a fill of ${traceOf(row)} is not linked`);
