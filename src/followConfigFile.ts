@@ -10,7 +10,12 @@ const maxBytes = 4 * 1024 * 1024;
 /** What came of a file that has no mistake in itself. */
 export type Adopted =
   /** `changed`: what it says is not what was in force. */
-  | { readonly kind: "in_force"; readonly changed: boolean; readonly policyVersion: string }
+  | {
+      readonly kind: "in_force";
+      readonly changed: boolean;
+      readonly policyVersion: string;
+      readonly mode: "shadow_only" | "enforce";
+    }
   | { readonly kind: "refused"; readonly problem: string };
 
 export type FollowedFile = AsyncDisposable & {
@@ -68,8 +73,8 @@ export function followConfigFile(options: {
     if (adopted.kind === "refused") {
       log.error({ path, problem: adopted.problem }, "the config file is refused; what was in force stays");
     } else if (adopted.changed || !isOk || isAsked) {
-      const { changed, policyVersion } = adopted;
-      log.info({ path, changed, policyVersion }, "the config file is in force");
+      const { changed, policyVersion, mode } = adopted;
+      log.info({ path, changed, policyVersion, mode }, "the config file is in force");
     }
     isOk = adopted.kind === "in_force";
     if (adopted.kind === "in_force" && adopted.changed) isSettled = false;

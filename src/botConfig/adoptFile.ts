@@ -29,7 +29,8 @@ export function createAdoptFile(dependencies: {
     const changed = !isDeepStrictEqual(loaded, settings.configFile());
     useTickets();
     if (changed) settings.adoptFile(loaded);
-    return { kind: "in_force", changed, policyVersion: settings.policy().version };
+    const { version: policyVersion, mode } = settings.policy();
+    return { kind: "in_force", changed, policyVersion, mode };
   };
 
   function problemOf(cause: unknown): string {

@@ -1,16 +1,19 @@
 /** No ending is longer, so no more of a name is looked at. */
 const tailChars = 64;
 
-/** Ends of a name that no word ends in by chance, whatever stands before them: case, "_" and "-" do not count. */
+/**
+ * Ends of a name that no word ends in by chance, whatever stands before them: case, "_" and "-" do not count.
+ * Tokens in the plural are assets more often than not, so they take a word that says otherwise.
+ */
 const secretEnding =
-  /(?:token|secret|password|passphrase|credential|(?:api|private|secret|access|signing|master)key)s?$/;
+  /(?:token|(?:secret|password|passphrase|credential|(?:access|api|auth|bearer|refresh|session)token|(?:api|private|secret|access|signing|master)key)s?)$/;
 
 /** "key" as a word of its own, at a sign or a hump: api_key, rpc.key, apiKey, APIKey; not monkey. */
 const keyWord = /(?:^|[^A-Za-z])[Kk][Ee][Yy][Ss]?$|Keys?$|[a-z]KEYS?$/;
 
 /**
- * Whether a parameter or a member of this name holds a secret: it is or ends in one of the usual words, in
- * the plural too. Numbers and signs behind the word do not count: token_2.
+ * Whether a parameter or a member of this name holds a secret: it is or ends in one of the usual words.
+ * Numbers and signs behind the word do not count: token_2.
  */
 export function isSecretName(name: string): boolean {
   const tail = endOf(name);
@@ -22,7 +25,7 @@ export function isSecretName(name: string): boolean {
  * one of those: its address on the chain is public, and no token that opens a door is spelt like one.
  */
 export function isSecret(name: string, text: string): boolean {
-  return isSecretName(name) && !(addressText.test(text) && /tokens?$/i.test(endOf(name)));
+  return isSecretName(name) && !(addressText.test(text) && /token$/i.test(endOf(name)));
 }
 
 const addressText = /^"0x[0-9a-fA-F]{40}"$/;

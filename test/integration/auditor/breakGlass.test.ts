@@ -87,7 +87,7 @@ test("whoever used it, and the editor, cannot review it themselves", async () =>
   for (const subject of ["oncall", "alice@polytraders"]) {
     const self = await auditorAs(service, "operator", { subject });
     const refusal = await refusalOf(self.reviewBreakGlass({ decisionId, comment: "fine" }));
-    expect(refusal).toMatchObject({ reason: "INVALID_FIELD", fields: ["decision_id"] });
+    expect(refusal).toMatchObject({ reason: "INVALID_FIELD", field: "decision_id" });
   }
   expect(await open()).toContain("own");
 });
@@ -116,13 +116,13 @@ test("pages of the list follow each other", async () => {
 test("the role without a reason is refused by the field, a blank one too", async () => {
   for (const reason of ["", " \t"]) {
     const refusal = await refusalOf(oncall.checkWrite({ ...p0("silent"), breakGlassReason: reason }));
-    expect(refusal).toMatchObject({ reason: "INVALID_FIELD", fields: ["break_glass_reason"] });
+    expect(refusal).toMatchObject({ reason: "INVALID_FIELD", field: "break_glass_reason" });
   }
 });
 
 test("a reason without the role is refused by the field", async () => {
   const refusal = await refusalOf(configStore.checkWrite({ ...p0("pushy"), breakGlassReason }));
-  expect(refusal).toMatchObject({ reason: "INVALID_FIELD", fields: ["break_glass_reason"] });
+  expect(refusal).toMatchObject({ reason: "INVALID_FIELD", field: "break_glass_reason" });
 });
 
 test("a token with another role of the gate writes as usual when it gives no reason", async () => {

@@ -64,7 +64,7 @@ test.each<[string, string | null, string | null, boolean]>([
 
 test("the names compare as everywhere (R24)", async () => {
   await change("max_size", "0", "1");
-  expect(stale(await change("MaxSize", "0", "2", { botSlug: "Strategy_Sports" }))).toBe(true);
+  expect(stale(await change("Max-Size", "0", "2", { botSlug: "Strategy.SPORTS_" }))).toBe(true);
   expect(stale(await change("max_size", "7", "2", { botSlug: "strategy.other" }))).toBe(false);
 });
 
@@ -105,15 +105,13 @@ test("a write without a verdict is compared too, and a repeat says what the reco
   }
 });
 
-test("a hundred at once from the same value: the first in the log is right, and all others are stale", async () => {
+test("twenty at once from the same value: the first in the log is right, and all others are stale", async () => {
   await change("race", null, "0");
-  const answers = await Promise.all(
-    Array.from({ length: 100 }, (_, i) => change("race", "0", String(i + 1))),
-  );
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => change("race", "0", String(i + 1))));
   expect(answers.filter((answer) => !stale(answer))).toHaveLength(1);
   const { lines } = await readExport(compliance.exportParameterChanges({ paramName: "race" }));
   const rows = lines.map((line) => JSON.parse(line)).slice(1);
-  expect(rows.map((row) => row.stale_old_value ?? false)).toEqual([false, ...Array(99).fill(true)]);
+  expect(rows.map((row) => row.stale_old_value ?? false)).toEqual([false, ...Array(19).fill(true)]);
   const before = rows.slice(0, -1).map((row) => row.decision_id);
   expect(rows.slice(1).map((row) => row.stale_against)).toEqual(before);
 });

@@ -204,6 +204,16 @@ test("replay lays what is stored over the file, as the service does", async () =
   });
 });
 
+test("a write of break-glass stays allowed under any policy", async () => {
+  await using other = await startTestService({});
+  const oncall = await auditorAs(other, "break-glass");
+  await oncall.checkWrite(write("edge", { breakGlassReason: "the venue is down" }));
+  const path = join(other.dataDir, "policy.yaml");
+  await writeFile(path, "tiers: { strategy.*: P0 }\n");
+  const run = await runCli(["policy", "replay", path, "--json"], { env: envOf(other) });
+  expect(jsonLines(run)).toMatchObject([{ summary: { verdicts: { ALLOW_TO_ALLOW: 1 } } }]);
+});
+
 test("replay refuses a file with a mistake, and needs the role compliance", async () => {
   expect(await policy("replay", "teirs: {}")).toMatchObject({ exitCode: 1, stdout: "" });
   const token = await service.token({ roles: ["operator"] });

@@ -1,12 +1,13 @@
 import { rename, unlink, utimes, writeFile } from "node:fs/promises";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { auditorAs } from "../../support/callers.ts";
+import { type LogRecords, logRecords } from "../../support/logRecords.ts";
 import { metricValue } from "../../support/metrics.ts";
 import { startTestService, type TestService } from "../../support/service.ts";
 import { startTicketServer } from "../../support/ticketServer.ts";
 import { write } from "../auditor/writes.ts";
 import { change, configAs, ledger, parameterOf } from "../botConfig/config.ts";
-import { eventually, type LogRecord, limits, recordingLog } from "./reloading.ts";
+import { eventually, limits } from "./reloading.ts";
 
 const enforce = "gov.parameterchangeauditor: { mode: enforce }\n";
 const lax = `${enforce}tiers: { risk.*: P2 }\n`;
@@ -14,13 +15,12 @@ const strict = `${enforce}tiers: { risk.*: P0 }\n`;
 
 let running = new AsyncDisposableStack();
 let service: TestService;
-let records: readonly LogRecord[];
+let log: LogRecords;
 beforeEach(async () => {
   await running.disposeAsync();
   running = new AsyncDisposableStack();
-  const recording = recordingLog();
-  records = recording.records;
-  service = running.use(await startTestService({ config: lax, limits, log: recording.log }));
+  log = logRecords();
+  service = running.use(await startTestService({ config: lax, limits, log: log.log }));
 });
 afterAll(() => running.disposeAsync());
 
@@ -32,8 +32,8 @@ async function allowed(): Promise<boolean> {
   return (await answer()).allowed;
 }
 
-function said(msg: string): readonly LogRecord[] {
-  return records.filter((record) => record.msg.startsWith(`the config file ${msg}`));
+function said(msg: string): Record<string, unknown>[] {
+  return log.records().filter((record) => String(record.msg).startsWith(`the config file ${msg}`));
 }
 
 function isOk(): Promise<number | undefined> {
@@ -49,7 +49,13 @@ test("a changed file is in force without a restart, and verdicts name the policy
   expect(after).toMatchObject({ paramTier: "P0", reasonCode: "AUDIT_TICKET_REQUIRED" });
   expect(after.policyVersion).not.toBe(before.policyVersion);
   expect(said("is in force")).toMatchObject([
-    { level: 30, path: service.configFile, changed: true, policyVersion: after.policyVersion },
+    {
+      level: 30,
+      path: service.configFile,
+      changed: true,
+      policyVersion: after.policyVersion,
+      mode: "enforce",
+    },
   ]);
   await writeFile(service.configFile, lax);
   await eventually(allowed, true);
@@ -122,7 +128,7 @@ test("a value that goes below a floor is refused with its code, and nothing else
   await eventually(isOk, 0);
   expect(await allowed()).toBe(true);
   const code = "RETENTION_BELOW_REGULATORY_MINIMUM";
-  expect(records.filter(({ reasonCode }) => reasonCode === code)).toMatchObject([
+  expect(log.records().filter(({ reasonCode }) => reasonCode === code)).toMatchObject([
     { paramName: "retain_days" },
   ]);
   const refusals = `polytraders_gov_parameterchangeauditor_rejections_total{reason="${code}"}`;

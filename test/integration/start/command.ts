@@ -19,7 +19,7 @@ export type Command = AsyncDisposable & {
   readonly ended: Promise<Ended>;
   /** Resolves with the ports once it says that it is ready; rejects when it ends first. */
   readonly ready: Promise<{ readonly grpcPort: number; readonly httpPort: number }>;
-  signal(name: "SIGTERM" | "SIGINT"): void;
+  signal(name: "SIGTERM" | "SIGINT" | "SIGHUP"): void;
 };
 
 /** Starts the command with these settings and no others. */

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { expect, test, vi } from "vitest";
 import type { LoadedFile } from "../../../src/configFile.ts";
 import { followConfigFile } from "../../../src/followConfigFile.ts";
-import { recordingLog } from "../../integration/policy/reloading.ts";
+import { logRecords } from "../../support/logRecords.ts";
 
 /** A followed file, and what was taken over of it. */
 async function follow(text: string, more: { everyMs?: number; settle?: () => Promise<void> } = {}) {
@@ -14,14 +14,14 @@ async function follow(text: string, more: { everyMs?: number; settle?: () => Pro
   const path = join(folder.path, "config.yaml");
   await writeFile(path, text);
   const adopted: LoadedFile[] = [];
-  const { log, records } = recordingLog();
+  const { log, records } = logRecords();
   const file = followConfigFile({
     path,
     everyMs: more.everyMs ?? 10,
     adopt(loaded) {
       const changed = adopted.length > 0 && !isDeepStrictEqual(loaded, adopted.at(-1));
       adopted.push(loaded);
-      return { kind: "in_force", changed, policyVersion: String(adopted.length) };
+      return { kind: "in_force", changed, policyVersion: String(adopted.length), mode: "enforce" };
     },
     settle: more.settle ?? (async () => undefined),
     onState: () => undefined,
@@ -38,7 +38,7 @@ test("a file that says the same in other words is read and is no news", async ()
   await vi.waitFor(() => expect(followed.adopted).toHaveLength(2), 10_000);
   await writeFile(followed.path, "tiers: { risk.*: P2 }\n");
   await vi.waitFor(
-    () => expect(followed.records).toMatchObject([{ changed: true, policyVersion: "3" }]),
+    () => expect(followed.records()).toMatchObject([{ changed: true, policyVersion: "3" }]),
     10_000,
   );
 });
@@ -48,7 +48,7 @@ test("asked to, it reads at once and says so, changed or not", async () => {
   await followed.file.reload();
   await writeFile(followed.path, "tiers: { risk.*: P2 }\n");
   await followed.file.reload();
-  expect(followed.records).toMatchObject([{ changed: false }, { changed: true }]);
+  expect(followed.records()).toMatchObject([{ changed: false }, { changed: true }]);
 });
 
 test("asked to, it says again what is wrong", async () => {
@@ -56,7 +56,7 @@ test("asked to, it says again what is wrong", async () => {
   await followed.file.reload();
   await followed.file.reload();
   const refused = { level: 50, path: followed.path, problem: 'Unrecognized key: "teirs"' };
-  expect(followed.records).toMatchObject([refused, refused]);
+  expect(followed.records()).toMatchObject([refused, refused]);
   expect(followed.adopted).toEqual([]);
 });
 
