@@ -151,27 +151,32 @@ begin
   -- What the parameter's last write on record left, in this batch or before it: one descent of an index for
   -- each row, and a bounded look behind what was rejected, aborted, or of another environment. Only a write
   -- whose transaction overlaps, on another replica, is not seen: order is promised within a replica (R23).
-  with item as materialized (
-    select i.*, write_id is null or record_id in (select unnest(v_claimed)) as is_new,
-      row_number() over (partition by bot_key, param_key order by nth) > 1 as has_elder
+  with given as materialized (
+    select i.*, write_id is null or record_id in (select unnest(v_claimed)) as is_new
     from unnest(p_bot_key, p_param_key, p_environment, p_allowed, p_record_id, p_write_id, p_old_value_hash, p_new_value_hash)
       with ordinality as i (bot_key, param_key, environment, allowed, record_id, write_id, old_hash, new_hash, nth)
+  ), item as materialized (
+    select g.*, case
+      when environment is null then max(nth) filter (where is_new and allowed) over elder
+      else greatest(max(nth) filter (where is_new and allowed) over elder_there,
+                    max(nth) filter (where is_new and allowed and environment is null) over elder)
+      end as elder_nth
+    from given g
+    window elder as (partition by bot_key, param_key order by nth rows between unbounded preceding and 1 preceding),
+      elder_there as (partition by bot_key, param_key, environment
+                      order by nth rows between unbounded preceding and 1 preceding)
   )
-  select array_agg(coalesce(b.stale, r.stale) order by i.nth) into v_stale
+  select array_agg(case when not i.is_new then null
+                        when e.record_id is null then r.stale
+                        when e.new_hash is distinct from i.old_hash then e.record_id end order by i.nth) into v_stale
   from item i
+  left join given e on e.nth = i.elder_nth
   left join lateral (
-    select case when p.new_hash is distinct from i.old_hash then p.record_id else '' end as stale
-    from item p
-    where i.has_elder and i.is_new and p.nth < i.nth and p.bot_key = i.bot_key and p.param_key = i.param_key
-      and p.is_new and p.allowed and (p.environment = i.environment) is not false
-    order by p.nth desc limit 1
-  ) b on true
-  left join lateral (
-    select case when c.new_value_hash is distinct from i.old_hash then c.record_id else '' end as stale
+    select case when c.new_value_hash is distinct from i.old_hash then c.record_id end as stale
     from (
       select c.epoch, c.xid, c.ord, c.accepted_at, c.record_id, c.allowed, c.environment, c.new_value_hash
       from auditor.parameter_change c
-      where i.is_new and b.stale is null and c.bot_key = i.bot_key and c.param_key = i.param_key
+      where i.is_new and e.record_id is null and c.bot_key = i.bot_key and c.param_key = i.param_key
       order by c.epoch desc, c.xid desc, c.ord desc limit 16
     ) c
     where c.allowed and (c.environment = i.environment) is not false
@@ -179,7 +184,6 @@ begin
         where w.decided_at = c.accepted_at and w.decision_id = c.record_id and w.outcome = 'ABORTED')
     order by c.epoch desc, c.xid desc, c.ord desc limit 1
   ) r on true;
-  v_stale := array_replace(v_stale, '', null);
 
   insert into auditor.parameter_change (
     accepted_at, epoch, ord, changed_at_ns, allowed, verdict, mode, param_tier, ticket_status, reason_code,

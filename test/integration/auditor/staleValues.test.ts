@@ -84,6 +84,27 @@ test("each environment has its own last value", async () => {
   expect(stale(await change("env", "2", "3"))).toBe(true);
 });
 
+test("in one commit as across commits: whatever is recorded together", async () => {
+  // Many at once share commits; one behind the other they do not. Each names what its own kind left.
+  const steps: [string | undefined, string, string][] = [
+    ["production", "0", "1"],
+    ["staging", "0", "7"],
+    ["production", "1", "2"],
+    [undefined, "7", "3"],
+    ["staging", "3", "4"],
+    ["production", "2", "5"],
+  ];
+  const ask = (paramName: string) => (step: (typeof steps)[number]) => {
+    const [environment, before, after] = step;
+    return change(paramName, before, after, environment === undefined ? {} : { environment });
+  };
+  const apart: (boolean | undefined)[] = [];
+  for (const step of steps) apart.push(stale(await ask("apart")(step)));
+  const together = await Promise.all(steps.map(ask("together")));
+  expect(apart).toEqual([false, false, false, true, false, true]);
+  expect(together.map(stale)).toEqual(apart);
+});
+
 test("a secret is compared without being kept", async () => {
   await change("x.api_key", '"a"', '"b"');
   expect(stale(await change("x.api_key", '"b"', '"c"'))).toBe(false);

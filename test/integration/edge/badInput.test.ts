@@ -134,7 +134,11 @@ const requests: readonly Request[] = [
     role: "account",
     rest: (eventId) => ({ eventId, wallet: `0x${"1".repeat(40)}`, sessionId: "s" }),
     fields: {
-      event_id: text({ max: 128, required: true }),
+      // Event ids are one space with those of the actions above.
+      event_id: {
+        ...text({ max: 128, required: true }),
+        good: { "as long as may be": { value: "c".repeat(128) } },
+      },
       wallet: wallet({ required: true }),
       session_id: text({ max: 128, required: true }),
     },
