@@ -1,21 +1,15 @@
 import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
-import { appendAccess, createAccessLog, hashedAccess, type NewAccessRow } from "./access/accessLog.ts";
+import { createAccessLog } from "./access/accessLog.ts";
 import { createAccessLogService } from "./access/service.ts";
 import { createAlerts } from "./auditor/alerts.ts";
-import { appendDecisions, type DecisionOutcome, type DecisionRow } from "./auditor/append.ts";
+import type { DecisionRow } from "./auditor/append.ts";
 import { createGate } from "./auditor/gate.ts";
-import {
-  appendConfirmations,
-  type ConfirmationAnswer,
-  type ConfirmationRow,
-} from "./auditor/history/confirm.ts";
-import { appendDrifts, type DriftRow } from "./auditor/history/drift.ts";
 import { createMasking } from "./auditor/secrets/masking.ts";
 import { createAuditor } from "./auditor/service.ts";
 import { createAdoptFile } from "./botConfig/adoptFile.ts";
+import { warnOfFloors } from "./botConfig/floors.ts";
 import { followStored } from "./botConfig/follow.ts";
-import type { InForce } from "./botConfig/inForce.ts";
 import { createBotConfig } from "./botConfig/service.ts";
 import { createSettings } from "./botConfig/settings.ts";
 import { createConfigStore } from "./botConfig/store.ts";
@@ -25,23 +19,17 @@ import { loadConfigFile } from "./configFile.ts";
 import { openDataFolder } from "./dataFolder.ts";
 import { connectDatabase } from "./db/connect.ts";
 import { keepMonths } from "./db/months.ts";
-import { createPool } from "./db/pool.ts";
 import { followConfigFile } from "./followConfigFile.ts";
-import { createJournal } from "./journal/journal.ts";
+import { openJournals } from "./journals.ts";
 import { developmentAudience, developmentIssuer, loadDevelopmentKey } from "./keys/developmentKey.ts";
 import { loadJwks } from "./keys/jwks.ts";
 import { loadRecordKey, recordKeyId } from "./keys/recordKey.ts";
-import { type ActionRow, type AppendOutcome, appendActions } from "./ledger/append.ts";
-import { createClosedWallets } from "./ledger/closed.ts";
-import { appendFills, type FillOutcome, type FillRow } from "./ledger/fills/append.ts";
-import { hashedFill } from "./ledger/fills/storeFills.ts";
 import { createIdentities } from "./ledger/identity.ts";
 import { createNoticed } from "./ledger/noticed.ts";
 import { createRecorded } from "./ledger/recorded.ts";
 import { createLedgerRetention } from "./ledger/retention.ts";
 import { createScrubber } from "./ledger/scrub/scrubber.ts";
 import { createLedger } from "./ledger/service.ts";
-import { hashedAction } from "./ledger/storeActions.ts";
 import { createSequencer } from "./log/sequencer.ts";
 import { errorFields } from "./logging.ts";
 import {
@@ -50,7 +38,7 @@ import {
   createJournalMetrics,
   createTicketMetrics,
 } from "./metrics.ts";
-import { userMessages } from "./reasonCodes.ts";
+import { openPools } from "./pools.ts";
 import { createRecordIds } from "./recordIds.ts";
 import { connectAdministrator } from "./retention/administrator.ts";
 import { followRetainDays } from "./retention/followRetainDays.ts";
@@ -102,38 +90,16 @@ export async function startService(
   });
   const database = starting.use(await connectDatabase(config, folder.path, key));
 
-  const poolOf = (name: string, max: number, synchronousCommit: "on" | "off") => {
-    const session = {
-      statementTimeoutMs: limits.readStatementTimeoutMs,
-      lockTimeoutMs: limits.readStatementTimeoutMs,
-      connectTimeoutMs: limits.connectTimeoutMs,
-      synchronousCommit,
-    };
-    const pool = createPool({ connection: database.service, name, max, limits: session, log });
-    return starting.adopt(pool, (it) => it.end());
-  };
-  const readPool = poolOf("read", limits.readConnections, "on");
-  const logPool = poolOf("log", 2, "off");
-  starting.use(await keepMonths(readPool, clock, log));
+  const pools = starting.use(openPools({ connection: database.service, limits, log }));
+  starting.use(await keepMonths(pools.read, clock, log));
 
-  const configPool = (name: string) => {
-    const session = {
-      statementTimeoutMs: limits.configStatementTimeoutMs,
-      lockTimeoutMs: limits.configStatementTimeoutMs,
-      connectTimeoutMs: limits.configStatementTimeoutMs,
-    };
-    // Whoever follows the parameters must not wait for ever on a connection that says nothing.
-    const connection = { ...database.service, query_timeout: limits.configAnswerWithinMs };
-    const pool = createPool({ connection, name, max: 1, limits: session, log });
-    return starting.adopt(pool, (it) => it.end());
-  };
   const settings = createSettings({ file, inFile: config.fileKeys, log });
-  const configStore = createConfigStore(configPool("config"), clock);
+  const configStore = createConfigStore(pools.config, clock);
   await configStore.inTurn(async (turn) => {
     settings.adopt(turn.stored);
     await turn.noteRetention(settings.inForce());
   });
-  starting.use(followStored({ pool: configPool("settings"), settings, log }));
+  starting.use(followStored({ pool: pools.settings, settings, log }));
 
   const metrics = createBotMetrics(
     registry,
@@ -141,7 +107,7 @@ export async function startService(
     () => settings.ledger().retainDays,
   );
   const sequencer = createSequencer({
-    pool: logPool,
+    pool: pools.log,
     clock,
     log,
     onNoticed: createNoticed({ log, onLinked: metrics.linked, onGap: metrics.gap }),
@@ -149,88 +115,14 @@ export async function startService(
   starting.adopt(sequencer, (it) => it.close());
   sequencer.nudge(); // What an earlier run committed last may not have its position yet.
 
-  const batches = createJournalMetrics(registry);
-  const closed = createClosedWallets();
-  const ledgerJournal = createJournal<ActionRow, AppendOutcome>({
-    connection: database.service,
-    name: "ledger",
-    write: closed.hashing(appendActions, hashedAction),
-    onBatch: batches("ledger"),
-    acceptedMicros: (row) => row.acceptedMicros,
-    tables: ["ledger.user_action", "ledger.fill_link"],
-    lanes: limits.ledgerLanes,
-    maxRows: limits.batchMaxRows,
-    budgetMs: limits.ledgerStoreBudgetMs,
-    log,
-  });
-  const fillJournal = createJournal<FillRow, FillOutcome>({
-    connection: database.service,
-    name: "fills",
-    write: closed.hashing(appendFills, hashedFill),
-    onBatch: batches("fills"),
-    acceptedMicros: (row) => row.acceptedMicros,
-    tables: ["ledger.fill_report"],
-    lanes: limits.ledgerLanes,
-    maxRows: limits.batchMaxRows,
-    budgetMs: limits.ledgerStoreBudgetMs,
-    log,
-  });
-  const auditorJournal = createJournal<DecisionRow, DecisionOutcome>({
-    connection: database.service,
-    name: "auditor",
-    write: appendDecisions,
-    onBatch: batches("auditor"),
-    acceptedMicros: (row) => row.acceptedMicros,
-    tables: ["auditor.parameter_change"],
-    lanes: limits.auditorLanes,
-    maxRows: limits.batchMaxRows,
-    budgetMs: limits.auditorStoreBudgetMs,
-    log,
-  });
-  const confirmations = createJournal<ConfirmationRow, ConfirmationAnswer>({
-    connection: database.service,
-    name: "confirmations",
-    write: appendConfirmations,
-    onBatch: batches("confirmations"),
-    acceptedMicros: (row) => row.confirmedMicros,
-    tables: ["auditor.confirmation"],
-    lanes: 1,
-    maxRows: limits.batchMaxRows,
-    budgetMs: limits.auditorStoreBudgetMs,
-    log,
-  });
-  const drifts = createJournal<DriftRow, undefined>({
-    connection: database.service,
-    name: "drifts",
-    write: appendDrifts,
-    onBatch: batches("drifts"),
-    acceptedMicros: (row) => row.acceptedMicros,
-    tables: ["auditor.config_drift"],
-    lanes: 1,
-    maxRows: limits.batchMaxRows,
-    budgetMs: limits.driftStoreBudgetMs,
-    log,
-  });
-  const accessJournal = createJournal<NewAccessRow, undefined>({
-    connection: database.service,
-    name: "access",
-    write: closed.hashing(appendAccess, hashedAccess),
-    onBatch: batches("access"),
-    acceptedMicros: (row) => row.atMicros,
-    tables: ["access.read_log"],
-    lanes: 1,
-    maxRows: limits.batchMaxRows,
-    budgetMs: limits.ledgerStoreBudgetMs,
-    log,
-  });
-  for (const journal of [ledgerJournal, fillJournal, auditorJournal, confirmations, drifts, accessJournal]) {
-    starting.adopt(journal, (it) => it.close());
-  }
+  const journals = starting.use(
+    openJournals({ connection: database.service, limits, log, onBatch: createJournalMetrics(registry) }),
+  );
 
   const identities = createIdentities(key, recordKeyId(key));
-  const accessLog = createAccessLog(accessJournal, clock, identities);
+  const accessLog = createAccessLog(journals.access, clock, identities);
   const recordId = createRecordIds(clock);
-  const shared = { sequencer, pool: readPool, accessLog, clock, recordId, key, limits, log };
+  const shared = { sequencer, pool: pools.read, accessLog, clock, recordId, key, limits, log };
   const ticketMetrics = createTicketMetrics(registry);
   const tickets = createCurrentTickets(file.tickets, { ...ticketMetrics, limits, clock, log });
   const onSettled = (recheck: Recheck) => {
@@ -239,7 +131,7 @@ export async function startService(
   };
   const everyMs = limits.ticketRecheckEveryMs;
   starting.use(
-    startRechecks({ pool: readPool, lookups: tickets.get, clock, recordId, everyMs, onSettled, log }),
+    startRechecks({ pool: pools.read, lookups: tickets.get, clock, recordId, everyMs, onSettled, log }),
   );
   // Closed before the re-checks: nobody then waits for an answer.
   starting.use(tickets);
@@ -252,9 +144,9 @@ export async function startService(
     ...shared,
     policy: settings.policy,
     tickets: tickets.get,
-    journal: auditorJournal,
-    confirmations,
-    drifts,
+    journal: journals.decisions,
+    confirmations: journals.confirmations,
+    drifts: journals.drifts,
     masking: createMasking(settings.secrets, key),
     onDecided: (row: DecisionRow) => {
       metrics.decided(row);
@@ -268,21 +160,21 @@ export async function startService(
     onDrift: metrics.drifted,
   };
   const gate = createGate(auditor);
-  const retainDays = starting.use(await followRetainDays(readPool, ledgerRule.bot, log));
+  const retainDays = starting.use(await followRetainDays(pools.read, ledgerRule.bot, log));
   const { admin } = database;
   const connect = admin && (() => connectAdministrator(admin, log));
   const catchUp = () => sequencer.catchUp(limits.exportCatchUpMs);
   const purge = starting.use(createPurge({ connect, catchUp, clock, recordId, log }));
   if (admin !== undefined) starting.use(schedulePurge(purge, log));
-  const scrubber = createScrubber({ pool: readPool, admin, clock, recordId, limits, log });
+  const scrubber = createScrubber({ pool: pools.read, admin, clock, recordId, limits, log });
   starting.adopt(scrubber, (it) => it.close());
   scrubber.nudge(); // What an earlier run did not finish.
   const rpcs = wholeContract([
     ...createLedger({
       ...shared,
       settings: settings.ledger,
-      journal: ledgerJournal,
-      fillJournal,
+      journal: journals.actions,
+      fillJournal: journals.fills,
       identities,
       scrubber,
       retention: createLedgerRetention(retainDays.history),
@@ -317,7 +209,7 @@ export async function startService(
   const grpc = starting.adopt(await listenGrpc({ ...listening, address: config.grpcAddress }), (it) =>
     it.close(limits.shutdownMs),
   );
-  const ready = createReadiness(() => logPool.query("select 1"), limits.readyWithinMs);
+  const ready = createReadiness(() => pools.log.query("select 1"), limits.readyWithinMs);
   const httpOptions = { ...listening, address: config.httpAddress, registry, ready };
   const http = starting.adopt(await listenHttp(httpOptions), (it) => it.close(limits.shutdownMs));
   collectDefaultMetrics({ register: registry });
@@ -360,18 +252,4 @@ function tokenChecks(config: Config, dataDir: string, surroundings: { nowMs: () 
   }
   const { checking } = loadDevelopmentKey(dataDir);
   return { keys: async () => checking, issuer: developmentIssuer, audience: developmentAudience };
-}
-
-/** A start-up value below a floor does not stop the service; it is said loudly (R2, R3). */
-function warnOfFloors({ values }: InForce, log: Logger): void {
-  const { retain_days: retainDays } = values["gov.useractivityledger"];
-  if (retainDays < 2555) {
-    const reasonCode = "RETENTION_BELOW_REGULATORY_MINIMUM";
-    log[retainDays < 1825 ? "error" : "warn"]({ reasonCode, retainDays }, userMessages[reasonCode]);
-  }
-  const { retain_history_days: retainHistoryDays } = values["gov.parameterchangeauditor"];
-  if (retainHistoryDays < 90) {
-    const reasonCode = "AUDIT_RETENTION_WARN";
-    log.warn({ reasonCode, retainHistoryDays }, userMessages[reasonCode]);
-  }
 }

@@ -177,7 +177,7 @@ describe.skipIf(!hasData && !process.env.CI)("the real inputs", () => {
     expect(strings.length).toBeGreaterThan(500);
     await expectKept(
       "hostile",
-      strings.map((text) => JSON.stringify({ [`key ${text}`]: text, [String(text)]: [text] })),
+      strings.map((text) => JSON.stringify({ [`field ${text}`]: text, [String(text)]: [text] })),
     );
   });
 });
