@@ -113,8 +113,14 @@ test("the access log is exported into a file, whole and checked", async () => {
 
 test.each([
   [["list", "--gaps", "--conflicts"], "--conflicts and --gaps are different records: leave one out"],
-  [["list", "--gaps", "--from", "2026-05-09"], "--from is a filter of user actions, fills, parameter changes"],
-  [["list", "--access", "--wallet", wallet], "--wallet is a filter of user actions, fills: leave out --access"],
+  [
+    ["list", "--gaps", "--from", "2026-05-09"],
+    "--from is a filter of user actions, fills, parameter changes",
+  ],
+  [
+    ["list", "--access", "--wallet", wallet],
+    "--wallet is a filter of user actions, fills: leave out --access",
+  ],
   [["list", "--access", "--bot", "b"], "say --changes in place of --access"],
   [["list", "--conflicts", "--session-id", "s"], "--session-id is a filter of user actions, session gaps"],
   [["list", "--event-id", "e"], "--event-id is a filter of refused events: add --conflicts"],
