@@ -2,6 +2,7 @@
 //   npm run bench:growth [-- --rows 10000 --rows 1000000 --rows 10000000 --seconds 4 --turns 5 --json]
 import { parseArgs } from "node:util";
 import { streamed } from "../comparisons/streamed.ts";
+import { exportAll } from "../exportAll.ts";
 import { type Ledger, startLedger } from "./ledger.ts";
 import { type PurgeTimes, purgeMonth } from "./purge.ts";
 import { linkByTrace, listByWallet } from "./reads.ts";
@@ -70,6 +71,8 @@ for (const { ledger, listP99Us, linkP99Us, writtenPerSecond } of sizes) {
     ...(await purgeMonth(ledger)),
   });
 }
+const largest = sizes.at(-1);
+if (largest !== undefined) console.log(JSON.stringify(await exportAll(largest.ledger.service)));
 const [small, large] = [table[0], table.at(-1)];
 if (small !== undefined && large !== undefined) {
   const ratios = {
