@@ -5,6 +5,7 @@ import { exportAll } from "./exportAll.ts";
 import { type Service, startService } from "./service.ts";
 
 const rows = Number(process.argv[2] ?? 1_000_000);
+
 async function fill(service: Service): Promise<number> {
   let recorded = 0;
   while (recorded < rows) {

@@ -1,43 +1,12 @@
 import { mkdtempDisposable, readdir, readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
 import { expect, test } from "vitest";
-import { startEmbeddedPostgres } from "../../../src/db/embedded/startEmbeddedPostgres.ts";
-import { migrate } from "../../../src/db/migrate.ts";
 import { ledgerAs } from "../../support/callers.ts";
-import type { TestDatabase } from "../../support/database.ts";
+import { databaseOf, startOwnPostgres } from "../../support/ownPostgres.ts";
 import { tablesWith } from "./bytes.ts";
 import { recordEverywhere } from "./everywhere.ts";
 import { close, digits, startScrubbing } from "./scrubbing.ts";
-
-type Postgres = Awaited<ReturnType<typeof startEmbeddedPostgres>>;
-
-/** A whole cluster of the test's own: its files can be looked into without anybody else's. */
-function databaseOf(postgres: Postgres): TestDatabase {
-  const url = (role: "superuser" | "admin" | "service") => {
-    const { user, password, host, port, database } = postgres[role];
-    return `postgresql://${user}:${encodeURIComponent(password)}@${encodeURIComponent(host)}:${port}/${database}`;
-  };
-  return {
-    name: postgres.superuser.database,
-    url,
-    async query<Row extends pg.QueryResultRow>(
-      role: "superuser" | "admin" | "service",
-      text: string,
-      values: unknown[] = [],
-    ): Promise<Row[]> {
-      const client = new pg.Client(postgres[role]);
-      await client.connect();
-      try {
-        return (await client.query<Row>(text, values)).rows;
-      } finally {
-        await client.end();
-      }
-    },
-    [Symbol.asyncDispose]: async () => undefined,
-  };
-}
 
 async function filesWith(folder: string, characters: string): Promise<string[]> {
   const found: string[] = [];
@@ -56,11 +25,9 @@ test("after VACUUM FULL and the end of the old WAL its bytes are in no file of t
   await using running = new AsyncDisposableStack();
   const folder = running.use(await mkdtempDisposable(join(tmpdir(), "governance-scrub-")));
   const dataDir = join(folder.path, "postgres");
-  const logFile = join(folder.path, "postgres.log");
   // Old segments of the WAL are removed rather than kept to be written over.
-  const extraSettings = { fsync: "off", wal_recycle: "off", autovacuum: "off", log_statement: "none" };
-  const postgres = running.use(await startEmbeddedPostgres({ dataDir, logFile, extraSettings }));
-  await migrate(postgres.admin, postgres.service.user);
+  const settings = { wal_recycle: "off", autovacuum: "off", log_statement: "none" };
+  const postgres = running.use(await startOwnPostgres(folder.path, settings));
   const database = databaseOf(postgres);
   const service = running.use(await startScrubbing({ database }));
   // Compressed, the bytes would be there and not be seen.
