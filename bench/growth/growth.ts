@@ -61,6 +61,10 @@ for (let turn = 0; turn <= turns; turn++) {
   }
 }
 
+// Before months are taken from it.
+const largest = sizes.at(-1);
+if (largest !== undefined) console.log(JSON.stringify(await exportAll(largest.ledger.service)));
+
 const table: (PurgeTimes & Record<string, number>)[] = [];
 for (const { ledger, listP99Us, linkP99Us, writtenPerSecond } of sizes) {
   table.push({
@@ -71,8 +75,6 @@ for (const { ledger, listP99Us, linkP99Us, writtenPerSecond } of sizes) {
     ...(await purgeMonth(ledger)),
   });
 }
-const largest = sizes.at(-1);
-if (largest !== undefined) console.log(JSON.stringify(await exportAll(largest.ledger.service)));
 const [small, large] = [table[0], table.at(-1)];
 if (small !== undefined && large !== undefined) {
   const ratios = {
