@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { parseJson } from "../exact/parseJson.ts";
 import { auditorBotId } from "./report.ts";
 import type { MaskedWrite } from "./secrets/masking.ts";
 
@@ -6,7 +7,7 @@ import type { MaskedWrite } from "./secrets/masking.ts";
 export function hookFired(write: MaskedWrite, log: Logger): void {
   if (!log.isLevelEnabled("debug")) return;
   const parsed = (value: { readonly text: string } | null): unknown =>
-    value === null ? undefined : JSON.parse(value.text);
+    value === null ? undefined : parseJson(value.text);
   log.debug(
     {
       bot_id: auditorBotId,

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { NullValue, type Value } from "@bufbuild/protobuf/wkt";
 import type { ExactJson } from "./json.ts";
+import { parseJson } from "./parseJson.ts";
 
 /**
  * Exact text as a google.protobuf.Struct field, or undefined when it is JSON null, which a Struct cannot be.
@@ -27,8 +28,7 @@ export function sameAsDoubles(exact: ExactJson, sent: ExactJson): boolean {
 }
 
 function parseDoubles(text: string): JsonValue {
-  const json: JsonValue = JSON.parse(text);
-  return toFinite(json);
+  return toFinite(parseJson(text));
 }
 
 // 1e999 is exact JSON and no double; as Infinity it could not be answered as JSON. Changes its argument.

@@ -8,6 +8,7 @@ import {
   ScalarType,
 } from "@bufbuild/protobuf";
 import { scanJson } from "../exact/json.ts";
+import { parseJson } from "../exact/parseJson.ts";
 import { Failure, invalidField } from "./failure.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
@@ -28,7 +29,7 @@ export function decodeJsonRequest<Desc extends DescMessage>(
   // Half a surrogate pair, which stands for bytes that are no UTF-8, counts as three.
   const scanned = scanJson(text, { maxBytes: bytes.byteLength * 3, maxDepth, root: "any" });
   if (scanned.kind === "bad") throw notJson(desc, scanned.problem);
-  const json: JsonValue = JSON.parse(text);
+  const json = parseJson(text);
   if (!isObject(json)) throw new Failure("INVALID_FIELD", "the request must be a JSON object", { field: "" });
   refuseRounded(desc, json);
   try {
