@@ -33,15 +33,18 @@ export async function exportAll(service: Service): Promise<Exported> {
   let bytes = 0;
   let count = 0n;
   let matches = false;
-  for await (const { jsonl, trailer } of client.exportUserActions({}, { headers })) {
-    hash.update(jsonl);
-    bytes += jsonl.length;
-    if (trailer !== undefined) {
-      count = trailer.count;
-      matches = hash.digest().equals(trailer.sha256);
+  try {
+    for await (const { jsonl, trailer } of client.exportUserActions({}, { headers })) {
+      hash.update(jsonl);
+      bytes += jsonl.length;
+      if (trailer !== undefined) {
+        count = trailer.count;
+        matches = hash.digest().equals(trailer.sha256);
+      }
     }
+  } finally {
+    clearInterval(sampling);
   }
-  clearInterval(sampling);
   const seconds = (performance.now() - started) / 1000;
   return {
     rows: Number(count),
