@@ -10,6 +10,16 @@ import { appendDrifts, type DriftRow } from "./auditor/history/drift.ts";
 import type { Limits } from "./config.ts";
 import type { Connection } from "./db/pool.ts";
 import { createJournal, type Journal } from "./journal/journal.ts";
+import type { Outages } from "./journal/outages.ts";
+import type { SpoolBot } from "./journal/spool/entry.ts";
+import type { Spool } from "./journal/spool/spool.ts";
+import {
+  spoolAccess,
+  spoolActions,
+  spoolConfirmations,
+  spoolDecisions,
+  spoolFills,
+} from "./journal/spoolings.ts";
 import { type ActionRow, type AppendOutcome, appendActions } from "./ledger/append.ts";
 import { createClosedWallets } from "./ledger/closed.ts";
 import { appendFills, type FillOutcome, type FillRow } from "./ledger/fills/append.ts";
@@ -29,65 +39,103 @@ export type Journals = AsyncDisposable & {
 export function openJournals(options: {
   readonly connection: Connection;
   readonly limits: Limits;
+  readonly spool: Spool;
+  readonly outages: Outages;
+  /** Called when records were drained, for their places in the log and what follows from them. */
+  readonly onDrained: () => void;
   readonly log: Logger;
   /** Called with a journal's name once; then for each batch of it that was tried. */
   readonly onBatch: (journal: string) => (rows: number, durationMs: number) => void;
 }): Journals {
-  const { connection, limits, log, onBatch } = options;
+  const { connection, limits, spool, outages, onDrained, log, onBatch } = options;
   const closed = createClosedWallets();
   const shared = (name: string) => ({
     connection,
-    name,
     onBatch: onBatch(name),
     maxRows: limits.batchMaxRows,
     log,
   });
+  const spooled = (bot: SpoolBot) => ({
+    onSpooled: () => outages.spooled(bot),
+    onEmpty: () => outages.drained(bot),
+    onDrained,
+  });
+  const ledger = spooled("gov.useractivityledger");
+  const auditor = spooled("gov.parameterchangeauditor");
   const journals = {
     actions: createJournal<ActionRow, AppendOutcome>({
       ...shared("ledger"),
-      write: closed.hashing(appendActions, hashedAction),
-      acceptedMicros: (row) => row.acceptedMicros,
-      tables: ["ledger.user_action", "ledger.fill_link"],
+      ...ledger,
+      of: {
+        name: "ledger",
+        write: closed.hashing(appendActions, hashedAction),
+        acceptedMicros: (row) => row.acceptedMicros,
+        tables: ["ledger.user_action", "ledger.fill_link"],
+      },
+      spooling: spoolActions(spool),
       lanes: limits.ledgerLanes,
       budgetMs: limits.ledgerStoreBudgetMs,
     }),
     fills: createJournal<FillRow, FillOutcome>({
       ...shared("fills"),
-      write: closed.hashing(appendFills, hashedFill),
-      acceptedMicros: (row) => row.acceptedMicros,
-      tables: ["ledger.fill_report"],
+      ...ledger,
+      of: {
+        name: "fills",
+        write: closed.hashing(appendFills, hashedFill),
+        acceptedMicros: (row) => row.acceptedMicros,
+        tables: ["ledger.fill_report"],
+      },
+      spooling: spoolFills(spool),
       lanes: limits.ledgerLanes,
       budgetMs: limits.ledgerStoreBudgetMs,
     }),
     decisions: createJournal<DecisionRow, DecisionOutcome>({
       ...shared("auditor"),
-      write: appendDecisions,
-      acceptedMicros: (row) => row.acceptedMicros,
-      tables: ["auditor.parameter_change"],
+      ...auditor,
+      of: {
+        name: "auditor",
+        write: appendDecisions,
+        acceptedMicros: (row) => row.acceptedMicros,
+        tables: ["auditor.parameter_change"],
+      },
+      spooling: spoolDecisions(spool),
       lanes: limits.auditorLanes,
       budgetMs: limits.auditorStoreBudgetMs,
     }),
     confirmations: createJournal<ConfirmationRow, ConfirmationAnswer>({
       ...shared("confirmations"),
-      write: appendConfirmations,
-      acceptedMicros: (row) => row.confirmedMicros,
-      tables: ["auditor.confirmation"],
+      ...auditor,
+      of: {
+        name: "confirmations",
+        write: appendConfirmations,
+        acceptedMicros: (row) => row.confirmedMicros,
+        tables: ["auditor.confirmation"],
+      },
+      spooling: spoolConfirmations(spool, "auditor"),
       lanes: 1,
       budgetMs: limits.auditorStoreBudgetMs,
     }),
     drifts: createJournal<DriftRow, undefined>({
       ...shared("drifts"),
-      write: appendDrifts,
-      acceptedMicros: (row) => row.acceptedMicros,
-      tables: ["auditor.config_drift"],
+      of: {
+        name: "drifts",
+        write: appendDrifts,
+        acceptedMicros: (row) => row.acceptedMicros,
+        tables: ["auditor.config_drift"],
+      },
       lanes: 1,
       budgetMs: limits.driftStoreBudgetMs,
     }),
     access: createJournal<NewAccessRow, undefined>({
       ...shared("access"),
-      write: closed.hashing(appendAccess, hashedAccess),
-      acceptedMicros: (row) => row.atMicros,
-      tables: ["access.read_log"],
+      ...ledger,
+      of: {
+        name: "access",
+        write: closed.hashing(appendAccess, hashedAccess),
+        acceptedMicros: (row) => row.atMicros,
+        tables: ["access.read_log"],
+      },
+      spooling: spoolAccess(spool),
       lanes: 1,
       budgetMs: limits.ledgerStoreBudgetMs,
     }),

@@ -1,129 +1,167 @@
-import type pg from "pg";
 import type { Logger } from "pino";
-import { type Connection, sqlState } from "../db/pool.ts";
+import type { Connection } from "../db/pool.ts";
+import { sqlState } from "../db/pool.ts";
+import { commit, isRefusal, SpoolRefused, StoreUnavailable, type Write } from "./commit.ts";
+import { createDrain, type Drain, drainBudgetMs } from "./drain.ts";
 import { createLane, type Lane } from "./lane.ts";
+import { SpoolUnavailable } from "./spool/spool.ts";
+import { type Buffered, buffered, entriesOf, keyHash, mustWait, type Spooling } from "./spooled.ts";
 import { createWriter, type Writer } from "./writer.ts";
 
-/** Makes records durable: resolves once they are committed and fsynced. */
+/** Makes records durable: resolves once they are committed, or in the spool; fsynced in either place. */
 export type Journal<Row, Outcome> = {
   /**
-   * Rows with the same order key commit in the order of their calls. Rejects with StoreUnavailable when
-   * the database did not take them inside the budget; whether it did later is then unknown, and the
+   * Rows with the same lane key commit in the order of their calls. Without a spool, or when it does not take
+   * them either, rejects with StoreUnavailable; whether the database took them later is then unknown, and the
    * rows' own ids make a retry safe.
    */
-  append(orderKey: string, rows: readonly Row[]): Promise<readonly Outcome[]>;
+  append(laneKey: string, rows: readonly Row[]): Promise<readonly (Outcome | Buffered)[]>;
   /** Rows that wait or are under way. */
   readonly depth: number;
   /** Resolves when everything taken was answered and the connections are closed. */
   close(): Promise<void>;
 };
 
-/** The database could not take the rows inside the budget. */
-export class StoreUnavailable extends Error {}
-
-const missingPartition = "23514";
-const retryable = new Set(["40001", "40P01"]);
-/** The server is there and refuses these rows: bad data, a constraint, a lost race, a limit of its own. */
-const plainRefusal = /^(2[23]|40|54)/;
-
 /** While the server commits one batch the next is already with it; more would only make batches smaller. */
 const batchesUnderWay = 2;
 
+/** A table that is asked in vain keeps the calls that wait; more than these are refused. */
+const waitingMaxRows = 100_000;
+
 export function createJournal<Row, Outcome>(options: {
   readonly connection: Connection;
-  readonly name: string;
-  /** One statement that stores the rows, and commits by itself. */
-  readonly write: (client: pg.Client, rows: readonly Row[]) => Promise<readonly Outcome[]>;
-  /** When the row was accepted, microseconds: its partition. */
-  readonly acceptedMicros: (row: Row) => number;
-  /** The tables that need that partition: those alone are made inside the budget when it is missing. */
-  readonly tables: readonly string[];
-  /** Commits under way at a time; one order key always takes the same lane. */
+  readonly of: Write<Row, Outcome>;
+  /** Where rows go that the database does not take within the budget; undefined: nowhere. */
+  readonly spooling?: Spooling<Row, Outcome> | undefined;
+  /** Commits under way at a time; one lane key always takes the same lane. */
   readonly lanes: number;
   readonly maxRows: number;
+  /** What the database has for a batch, milliseconds. */
   readonly budgetMs: number;
   /** Called for each batch that was tried: its rows, and how long the database took. */
   readonly onBatch: (rows: number, durationMs: number) => void;
+  /** Called once rows of a batch are in the spool. */
+  readonly onSpooled?: () => void;
+  /** Called when rows were drained from the spool; and when none is left, which is waited for. */
+  readonly onDrained?: () => void;
+  readonly onEmpty?: () => Promise<void>;
   readonly log: Logger;
 }): Journal<Row, Outcome> {
+  const { connection, of, spooling, budgetMs, log } = options;
   const writers: Writer[] = [];
-  const lanes: Lane<Row, Outcome>[] = [];
+  const lanes: Lane<Row, Outcome | Buffered>[] = [];
   for (let i = 0; i < options.lanes; i++) {
-    const { connection, name, log } = options;
-    const limits = {
-      statementTimeoutMs: options.budgetMs,
-      lockTimeoutMs: options.budgetMs,
-      connectTimeoutMs: options.budgetMs,
-    };
-    const writer = createWriter({ connection, name, limits, log });
-    writers.push(writer);
+    const writer = open(of.name, budgetMs);
     lanes.push(
       createLane({
-        commit: (rows) => commit(writer, rows),
+        commit: (rows) => makeDurable(writer, rows),
+        isRefusal,
         maxRows: options.maxRows,
         underWay: batchesUnderWay,
       }),
     );
   }
 
-  async function commit(writer: Writer, rows: readonly Row[]): Promise<readonly Outcome[]> {
+  function open(name: string, timeoutMs: number): Writer {
+    const limits = { statementTimeoutMs: timeoutMs, lockTimeoutMs: timeoutMs, connectTimeoutMs: timeoutMs };
+    const writer = createWriter({ connection, name, limits, log });
+    writers.push(writer);
+    return writer;
+  }
+
+  /** The database did not take the last batch that it was asked to: it is not asked until it answers again. */
+  let isAway = false;
+  const drain = spooling && openDrain(spooling);
+
+  function openDrain(through: Spooling<Row, Outcome>): Drain {
+    const opened = createDrain({
+      of,
+      spooling: through,
+      writer: open(`${of.name} drain`, drainBudgetMs),
+      onBack() {
+        if (isAway) log.info({ journal: of.name }, "the database takes records again");
+        isAway = false;
+      },
+      onEmpty: options.onEmpty ?? (() => Promise.resolve()),
+      onDrained: options.onDrained ?? (() => undefined),
+      log,
+    });
+    // What an earlier run left, and outages that it could not report.
+    opened.wake();
+    return opened;
+  }
+
+  async function makeDurable(writer: Writer, rows: readonly Row[]): Promise<readonly (Outcome | Buffered)[]> {
+    if (spooling === undefined) return store(writer, rows);
+    if (isAway) return spool(spooling, rows);
+    if (spooling.spool.isEmpty) return storeOrSpool(writer, spooling, rows);
+    const waits = rows.map((row) => mustWait(spooling, row));
+    if (!waits.includes(true)) return storeOrSpool(writer, spooling, rows);
+    if (!waits.includes(false)) return spool(spooling, rows);
+    const [stored] = await Promise.all([
+      storeOrSpool(
+        writer,
+        spooling,
+        rows.filter((_, i) => !waits[i]),
+      ),
+      spool(
+        spooling,
+        rows.filter((_, i) => waits[i]),
+      ),
+    ]);
+    let at = 0;
+    return waits.map((wait) => (wait ? buffered : (stored[at++] ?? buffered)));
+  }
+
+  async function storeOrSpool(
+    writer: Writer,
+    through: Spooling<Row, Outcome>,
+    rows: readonly Row[],
+  ): Promise<readonly (Outcome | Buffered)[]> {
+    try {
+      return await store(writer, rows);
+    } catch (cause) {
+      if (!(cause instanceof StoreUnavailable)) throw cause;
+      isAway = true;
+      drain?.wake();
+      return spool(through, rows);
+    }
+  }
+
+  async function store(writer: Writer, rows: readonly Row[]): Promise<readonly Outcome[]> {
     const started = performance.now();
     try {
-      return await attempt(writer, (client) => options.write(client, rows));
+      return await commit(of, writer, rows, budgetMs);
     } catch (cause) {
-      const state = sqlState(cause);
-      if (state === missingPartition) {
-        await attempt(writer, (client) => ensureMonths(client, rows));
-      } else if (state === undefined || !retryable.has(state)) {
-        throw cause;
+      if (cause instanceof StoreUnavailable) {
+        log.warn({ journal: of.name, code: sqlState(cause.cause) }, "the database did not take a batch");
       }
-      return attempt(writer, (client) => options.write(client, rows));
+      throw cause;
     } finally {
       options.onBatch(rows.length, performance.now() - started);
     }
   }
 
-  /** Runs within the budget. What the server refuses passes as it is; anything else is StoreUnavailable. */
-  async function attempt<T>(writer: Writer, use: (client: pg.Client) => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const answered = writer.run(use);
-    const overdue = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        writer.abandon();
-        reject(new StoreUnavailable(`no answer from the database within ${options.budgetMs} ms`));
-      }, options.budgetMs);
-    });
+  async function spool(through: Spooling<Row, Outcome>, rows: readonly Row[]): Promise<readonly Buffered[]> {
     try {
-      return await Promise.race([answered, overdue]);
+      await through.spool.append(entriesOf(of.name, through, rows));
     } catch (cause) {
-      answered.catch(() => undefined); // When the budget was over first, its end is not unhandled.
-      const state = sqlState(cause);
-      if (state !== undefined && plainRefusal.test(state)) throw cause;
-      options.log.warn({ journal: options.name, code: state }, "the database did not take a batch");
-      throw cause instanceof StoreUnavailable
-        ? cause
-        : new StoreUnavailable("the database is away", { cause });
-    } finally {
-      clearTimeout(timer);
+      if (!(cause instanceof SpoolUnavailable)) throw cause;
+      log.error({ journal: of.name, why: cause.message }, "neither the database nor the spool takes records");
+      throw new SpoolRefused("neither the database nor the spool takes records", { cause });
     }
-  }
-
-  async function ensureMonths(client: pg.Client, rows: readonly Row[]): Promise<void> {
-    const months = new Set(
-      rows.map((row) => new Date(options.acceptedMicros(row) / 1000).toISOString().slice(0, 7)),
-    );
-    for (const month of months) {
-      await client.query("select maintenance.ensure_month($1::timestamptz, $2::text[])", [
-        `${month}-01T00:00:00Z`,
-        options.tables,
-      ]);
-    }
+    options.onSpooled?.();
+    drain?.wake();
+    return rows.map(() => buffered);
   }
 
   return {
-    append(orderKey, rows) {
-      const lane = lanes[laneOf(orderKey, lanes.length)];
+    append(laneKey, rows) {
+      const lane = lanes[keyHash(laneKey) % lanes.length];
       if (lane === undefined) throw new Error("a journal needs at least one lane");
+      if (lane.depth > waitingMaxRows) {
+        return Promise.reject(new SpoolRefused("too many records wait to be durable"));
+      }
       return lane.append(rows);
     },
     get depth() {
@@ -131,14 +169,8 @@ export function createJournal<Row, Outcome>(options: {
     },
     async close() {
       await Promise.all(lanes.map((lane) => lane.idle()));
+      await drain?.close();
       await Promise.all(writers.map((writer) => writer.close()));
     },
   };
-}
-
-/** FNV-1a over UTF-16 units: cheap, and spreads sessions evenly. */
-function laneOf(key: string, lanes: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % lanes;
 }

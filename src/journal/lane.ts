@@ -24,6 +24,8 @@ type Waiting<Row, Outcome> = {
 export function createLane<Row, Outcome>(options: {
   readonly commit: (rows: readonly Row[]) => Promise<readonly Outcome[]>;
   readonly maxRows: number;
+  /** Whether `commit` failed for what one of the rows is: then each append is tried by itself. */
+  readonly isRefusal: (cause: unknown) => boolean;
   /** Commits that may be under way at a time; `commit` keeps their order. */
   readonly underWay: number;
 }): Lane<Row, Outcome> {
@@ -71,7 +73,8 @@ export function createLane<Row, Outcome>(options: {
         at += waiting.rows.length;
       }
     } catch (cause) {
-      for (const waiting of batch) waiting.reject(cause);
+      if (batch.length > 1 && options.isRefusal(cause)) await commitEach(batch);
+      else for (const waiting of batch) waiting.reject(cause);
     }
     depth -= rows.length;
     underWay--;
@@ -81,6 +84,13 @@ export function createLane<Row, Outcome>(options: {
       const idle = whenIdle;
       whenIdle = [];
       for (const resolve of idle) resolve();
+    }
+  }
+
+  /** One bad record must not take its neighbours with it. */
+  async function commitEach(batch: readonly Waiting<Row, Outcome>[]): Promise<void> {
+    for (const { rows, resolve, reject } of batch) {
+      await options.commit(rows).then(resolve, reject);
     }
   }
 

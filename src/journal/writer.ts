@@ -1,4 +1,5 @@
 import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import pg from "pg";
 import type { Logger } from "pino";
 import { type Connection, type SessionLimits, sessionOptions, sqlState } from "../db/pool.ts";
@@ -16,7 +17,7 @@ export type Writer = {
   close(): Promise<void>;
 };
 
-type Connected = { readonly client: pg.Client; readonly socket: Socket };
+type Connected = { readonly client: pg.Client; readonly socket: Duplex };
 
 export function createWriter(options: {
   readonly connection: Connection;
@@ -27,7 +28,7 @@ export function createWriter(options: {
   let current: Promise<Connected> | undefined;
 
   function connect(): Promise<Connected> {
-    const socket = new Socket();
+    const socket = options.connection.stream?.() ?? new Socket();
     const client = new pg.Client({
       ...options.connection,
       application_name: `governance ${options.name}`,

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { createJournal, type Journal, StoreUnavailable } from "../../../src/journal/journal.ts";
+import { StoreUnavailable } from "../../../src/journal/commit.ts";
+import { createJournal, type Journal } from "../../../src/journal/journal.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../../support/proxy.ts";
 
@@ -38,19 +39,21 @@ const budgetMs = 300;
 function openJournal(before = "select 1"): NoteJournal & AsyncDisposable {
   const journal = createJournal<Note, string>({
     connection: { connectionString: proxy.through(database.url("service")) },
-    name: "notes",
-    async write(client, rows) {
-      const { rows: stored } = await client.query<{ outcome: string }>(
-        `with first as materialized (${before}), stored as (
+    of: {
+      name: "notes",
+      tables: [],
+      acceptedMicros: () => 0,
+      async write(client, rows) {
+        const { rows: stored } = await client.query<{ outcome: string }>(
+          `with first as materialized (${before}), stored as (
            insert into note (key, n) select i.key, i.n from first, unnest($1::text[], $2::int[]) as i (key, n)
            returning key, n, nth)
          select key || n as outcome from stored order by nth`,
-        [rows.map((row) => row.key), rows.map((row) => row.n)],
-      );
-      return stored.map((row) => row.outcome);
+          [rows.map((row) => row.key), rows.map((row) => row.n)],
+        );
+        return stored.map((row) => row.outcome);
+      },
     },
-    acceptedMicros: () => 0,
-    tables: [],
     lanes: 2,
     maxRows: 50,
     budgetMs,

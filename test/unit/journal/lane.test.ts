@@ -18,6 +18,7 @@ function laneWithCommits(
   const lane = createLane<string, string>({
     maxRows,
     underWay,
+    isRefusal: (cause) => cause instanceof RangeError,
     commit: (rows) =>
       new Promise((resolve, reject) => {
         commits.push({
@@ -162,6 +163,7 @@ test("whatever arrives when, and whatever fails: order is kept and each append i
         const lane = createLane<string, string>({
           maxRows,
           underWay: 1,
+          isRefusal: () => false,
           async commit(rows) {
             const nth = commits++;
             committed.push([...rows]);
