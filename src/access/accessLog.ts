@@ -1,7 +1,8 @@
 import type pg from "pg";
 import type { Clock } from "../clock.ts";
 import { textArray, timestamptzArray } from "../db/binaryArrays.ts";
-import { type Journal, StoreUnavailable } from "../journal/journal.ts";
+import { StoreUnavailable } from "../journal/commit.ts";
+import type { Journal } from "../journal/journal.ts";
 import { identitiesOf, walletsColumn } from "../ledger/append.ts";
 import type { Identities } from "../ledger/identity.ts";
 import {

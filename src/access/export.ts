@@ -30,9 +30,11 @@ export function createCallExport(dependencies: AccessDependencies) {
       request.resumeToken === "" ? undefined : tokens.open("resume_token", request.resumeToken, text);
     await dependencies.accessLog.allowed(context, methodName, text);
 
+    const holding = await dependencies.replicas.holding();
     const head = await dependencies.sequencer.catchUp(dependencies.limits.exportCatchUpMs);
     const parts = exportStream<CallAt>({
       resume,
+      holding,
       // Calls are no records of the log: they end at its horizon, and have no positions.
       head: { ...head, position: 0 },
       page: (page) => readCalls(dependencies.pool, filters, page),

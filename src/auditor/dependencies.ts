@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
 import type { Journal } from "../journal/journal.ts";
+import type { Replicas } from "../log/replicas.ts";
 import type { ReadLimits, Sequencer } from "../log/sequencer.ts";
 import type { TicketLookups } from "../tickets/lookups.ts";
 import type { DecisionOutcome, DecisionRow } from "./append.ts";
@@ -22,6 +23,7 @@ export type AuditorDependencies = {
   readonly confirmations: Journal<ConfirmationRow, ConfirmationAnswer>;
   readonly drifts: Journal<DriftRow, undefined>;
   readonly sequencer: Sequencer;
+  readonly replicas: Replicas;
   /** For reading. */
   readonly pool: pg.Pool;
   readonly accessLog: AccessLog;

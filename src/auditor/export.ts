@@ -31,6 +31,7 @@ export function createDecisionExport(dependencies: AuditorDependencies) {
 
     const parts = exportStream<DecisionAt>({
       resume,
+      holding: await dependencies.replicas.holding(),
       head: await dependencies.sequencer.catchUp(dependencies.limits.exportCatchUpMs),
       page: (page) => readDecisions(dependencies.pool, filters, page),
       line: operationsLine,

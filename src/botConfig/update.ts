@@ -25,6 +25,8 @@ export type UpdateDependencies = {
   readonly onRefused: (reason: string) => void;
   /** Called when a change and its confirmation are committed. */
   readonly onStored: () => void;
+  /** Puts on record that an allowed change was not made; `subject` asked for it. */
+  readonly abort: (decisionId: string, subject: string) => Promise<unknown>;
   readonly log: Logger;
 };
 
@@ -58,6 +60,10 @@ export function createUpdate(dependencies: UpdateDependencies) {
       settings.adopt(turn.stored);
       const write = writeOf(change, context.caller.subject, settings.inForce());
       const decided = await gate.decideAndRecord(write, context.caller.subject);
+      if (decided.kind === "buffered" && decided.record.allowed) {
+        // It will be on record that the change was allowed: so will be that it was not made.
+        await dependencies.abort(decided.record.recordId, context.caller.subject);
+      }
       if (decided.kind !== "recorded") throw notRecorded();
       if (!decided.record.allowed) return { decided, stored: turn.stored };
       return { decided, stored: await turn.store(decided.record.recordId, change.editorId) };

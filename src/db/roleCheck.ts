@@ -6,7 +6,7 @@ import { migrations, refuseNewer } from "./migrate.ts";
  * Refuses to serve with a database role that could rewrite history, or a schema of another version.
  * Throws a StartupError that says what to do.
  */
-export async function checkServiceRole(pool: pg.Pool): Promise<void> {
+export async function checkServiceRole(pool: Pick<pg.ClientBase, "query">): Promise<void> {
   const { rows: applied } = await pool
     .query<{ name: string }>(`select name from governance.migration order by name`)
     .catch((cause: unknown) => {
@@ -41,5 +41,6 @@ const rewritable = `
   from pg_roles r, pg_class t join pg_namespace n on n.oid = t.relnamespace
   where pg_has_role(r.oid, 'MEMBER')
     and n.nspname in ('ledger', 'auditor', 'log', 'access') and t.relkind in ('r', 'p')
-    and t.oid <> 'ledger.producer'::regclass
+    -- Bookmarks and what replicas say of themselves: no records.
+    and t.oid not in ('ledger.producer'::regclass, 'log.replica'::regclass)
     and (r.rolsuper or r.rolcreaterole or has_table_privilege(r.oid, t.oid, 'UPDATE, DELETE, TRUNCATE'))`;

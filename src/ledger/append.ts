@@ -38,7 +38,7 @@ export type ActionRow = {
 export type AppendOutcome =
   | { readonly kind: "recorded" }
   | { readonly kind: "duplicate"; readonly recordId: string; readonly acceptedMicros: number }
-  | { readonly kind: "conflict" };
+  | { readonly kind: "conflict"; readonly recordId: string };
 
 const recorded: AppendOutcome = { kind: "recorded" };
 
@@ -105,7 +105,7 @@ export async function appendActions(
           recordId: answer.first_record_id,
           acceptedMicros: Number(answer.first_accepted_micros),
         }
-      : { kind: "conflict" };
+      : { kind: "conflict", recordId: answer.first_record_id };
   }
   return outcomes;
 }

@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
 import type { Journal } from "../journal/journal.ts";
+import type { Replicas } from "../log/replicas.ts";
 import type { ReadLimits, Sequencer } from "../log/sequencer.ts";
 import type { ActionRow, AppendOutcome } from "./append.ts";
 import type { FillOutcome, FillRow } from "./fills/append.ts";
@@ -25,6 +26,7 @@ export type LedgerDependencies = {
   readonly journal: Journal<ActionRow, AppendOutcome>;
   readonly fillJournal: Journal<FillRow, FillOutcome>;
   readonly sequencer: Sequencer;
+  readonly replicas: Replicas;
   /** For reading. */
   readonly pool: pg.Pool;
   readonly accessLog: AccessLog;

@@ -32,6 +32,7 @@ export function createActionExport(dependencies: LedgerDependencies) {
 
     const parts = exportStream<ActionAt>({
       resume,
+      holding: await dependencies.replicas.holding(),
       head: await dependencies.sequencer.catchUp(dependencies.limits.exportCatchUpMs),
       page: (page) => readActions(dependencies.pool, filters, page, null),
       line: (action) => settlementLine(dependencies.retention.extended(action)),

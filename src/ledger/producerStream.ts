@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import {
   RecordOutcome,
@@ -9,6 +10,7 @@ import {
 } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import { read } from "../db/read.ts";
 import type { Journal } from "../journal/journal.ts";
+import type { Buffered } from "../journal/spooled.ts";
 import { requiredText } from "../server/bounds.ts";
 import type { CallContext } from "../server/call.ts";
 import { Failure, invalidField } from "../server/failure.ts";
@@ -43,6 +45,7 @@ export type StreamAnswer =
 /** What became of a row that the journal took. */
 type Settled =
   | { readonly kind: "recorded" }
+  | { readonly kind: "buffered" }
   | { readonly kind: "duplicate" }
   | { readonly kind: "refused"; readonly failure: Failure };
 
@@ -58,7 +61,7 @@ export type StreamOf<Item, Row, Outcome> = {
   /** The item as a row, checked. Throws the Failure that refuses it alone. */
   row(item: Item, path: string, subject: string): Row;
   withBookmark(row: Row, bookmark: Bookmark): Row;
-  settle(row: Row, outcome: Outcome): Settled;
+  settle(row: Row, outcome: Outcome | Buffered): Settled;
 };
 
 /**
@@ -70,6 +73,7 @@ export function createProducerStream<Item, Row, Outcome>(
   dependencies: Pick<LedgerDependencies, "pool" | "sequencer" | "identities">,
 ) {
   const producers = createProducers();
+  const acked = createAckedOffsets();
 
   return async function* (
     messages: AsyncIterable<ProducerMessage<Item>>,
@@ -80,11 +84,16 @@ export function createProducerStream<Item, Row, Outcome>(
     const { subject } = context.caller;
     const producer = producers.take(subject, streamId);
     try {
-      const told = await lastOffset(dependencies, of.kind, subject, streamId);
+      const told = await lastOffset(dependencies, of.kind, subject, streamId, acked.of(subject, streamId));
       yield { case: "opened", value: { lastOffset: told } };
       const stream: Stream = { subject, streamId, expected: told + 1n, bookmark: told };
-      const recordNext = (message: ProducerMessage<Item>): Promise<StreamAnswer> =>
-        record(batchOf(message, of.items), stream, of, () => dependencies.sequencer.nudge());
+      const recordNext = (message: ProducerMessage<Item>): Promise<StreamAnswer> => {
+        const batch = batchOf(message, of.items);
+        return record(batch, stream, of, () => dependencies.sequencer.nudge()).then((answer) => {
+          if (answer.case === "ack") acked.note(subject, streamId, answer.value.lastOffset);
+          return answer;
+        });
+      };
       const batches = { [Symbol.asyncIterator]: () => incoming };
       yield* inOrder(batches, recordNext, { underWay: batchesUnderWay, stop: producer.superseded });
     } finally {
@@ -122,7 +131,27 @@ function batchOf<Item>(message: ProducerMessage<Item>, items: string): Batch<Ite
   return batch;
 }
 
+/** Nobody who opens a stream waits longer for Postgres: it may be away, and the spool takes what is sent. */
+const lastOffsetWithinMs = 300;
+
+/** What is on record, or acknowledged by this process, which may be in the spool yet. A hint for resuming. */
 async function lastOffset(
+  dependencies: Pick<LedgerDependencies, "pool" | "identities">,
+  kind: "a" | "f",
+  subject: string,
+  streamId: string,
+  acked: bigint,
+): Promise<bigint> {
+  const late = sleep(lastOffsetWithinMs, acked, { ref: false });
+  const stored = storedOffset(dependencies, kind, subject, streamId).catch((cause: unknown) => {
+    if (cause instanceof Failure && cause.reason === "STORE_UNAVAILABLE") return acked;
+    throw cause;
+  });
+  const found = await Promise.race([stored, late]);
+  return found > acked ? found : acked;
+}
+
+async function storedOffset(
   dependencies: Pick<LedgerDependencies, "pool" | "identities">,
   kind: "a" | "f",
   subject: string,
@@ -182,7 +211,8 @@ async function record<Item, Row, Outcome>(
         throw new Error("the journal answered for rows it was not given");
       const settled = of.settle(row, outcome);
       if (settled.kind === "recorded") recorded = true;
-      else results.push(settled.kind === "refused" ? refused(at, settled.failure) : duplicate(at));
+      else if (settled.kind === "refused") results.push(refused(at, settled.failure));
+      else results.push(durableOtherwise(at, settled.kind));
     }
     if (recorded) onRecorded();
   }
@@ -196,9 +226,13 @@ async function record<Item, Row, Outcome>(
   return { case: "ack", value: { lastOffset, results, ...(agrees ? {} : { offsetDisagreement }) } };
 }
 
-function duplicate({ offset, name }: { offset: bigint; name: string }): StreamEventResult {
-  const eventId = cutToBytes(name, idMaxBytes);
-  return create(StreamEventResultSchema, { offset, eventId, outcome: RecordOutcome.DUPLICATE });
+/** Of an item that is durable, but not simply recorded. */
+function durableOtherwise(
+  { offset, name }: { offset: bigint; name: string },
+  kind: "duplicate" | "buffered",
+): StreamEventResult {
+  const outcome = kind === "duplicate" ? RecordOutcome.DUPLICATE : RecordOutcome.BUFFERED;
+  return create(StreamEventResultSchema, { offset, eventId: cutToBytes(name, idMaxBytes), outcome });
 }
 
 function refused({ offset, name }: { offset: bigint; name: string }, failure: Failure): StreamEventResult {
@@ -215,6 +249,27 @@ function refused({ offset, name }: { offset: bigint; name: string }, failure: Fa
 function cutToBytes(text: string, maxBytes: number): string {
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxBytes));
   return text.slice(0, read);
+}
+
+/** Streams whose offsets are remembered; the one that was acknowledged longest ago is forgotten first. */
+const rememberedMax = 10_000;
+
+function createAckedOffsets() {
+  const offsets = new Map<string, bigint>();
+  const keyOf = (subject: string, streamId: string) => JSON.stringify([subject, streamId]);
+  return {
+    of: (subject: string, streamId: string): bigint => offsets.get(keyOf(subject, streamId)) ?? 0n,
+    note(subject: string, streamId: string, offset: bigint): void {
+      const key = keyOf(subject, streamId);
+      offsets.delete(key);
+      offsets.set(key, offset);
+      if (offsets.size <= rememberedMax) return;
+      for (const oldest of offsets.keys()) {
+        offsets.delete(oldest);
+        return;
+      }
+    },
+  };
 }
 
 type Producer = {

@@ -48,6 +48,9 @@ export async function recordAction(
       const first = recordedAs({ ...row, retainedUntil }, outcome);
       return answer(RecordOutcome.DUPLICATE, settlementReport(first));
     }
+    case "buffered":
+      dependencies.onRecorded(row.action);
+      return answer(RecordOutcome.BUFFERED, settlementReport(recordedAs(row, row), params));
     case "recorded":
       dependencies.sequencer.nudge();
       dependencies.onRecorded(row.action);

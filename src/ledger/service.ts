@@ -1,5 +1,6 @@
 import { UserActivityLedgerService } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import { bidiStream, type Rpc, serverStream, unary } from "../server/call.ts";
+import { createFairQueue } from "../server/fairQueue.ts";
 import { createCloseAccount } from "./closeAccount.ts";
 import { createConflictList } from "./conflicts.ts";
 import type { LedgerDependencies } from "./dependencies.ts";
@@ -18,15 +19,20 @@ import { createActionStream } from "./stream.ts";
 const recordBudgetMs = 1000;
 const readBudgetMs = 10_000;
 
+/** So many single records are worked on at a time (spec 001 §21). */
+const maxInFlight = 200;
+const waitAtMostMs = 500;
+
 /** gov.useractivityledger: the RPCs it serves. */
 export function createLedger(dependencies: LedgerDependencies): readonly Rpc[] {
   const { method } = UserActivityLedgerService;
+  const queue = createFairQueue({ maxInFlight, waitAtMostMs });
   return [
-    unary(method.recordUserAction, recordBudgetMs, createRecordUserAction(dependencies)),
+    unary(method.recordUserAction, recordBudgetMs, createRecordUserAction(dependencies), queue),
     bidiStream(method.streamUserActions, createActionStream(dependencies)),
-    unary(method.recordExecutionReport, recordBudgetMs, createRecordExecutionReport(dependencies)),
+    unary(method.recordExecutionReport, recordBudgetMs, createRecordExecutionReport(dependencies), queue),
     bidiStream(method.streamExecutionReports, createFillStream(dependencies)),
-    unary(method.closeAccount, recordBudgetMs, createCloseAccount(dependencies)),
+    unary(method.closeAccount, recordBudgetMs, createCloseAccount(dependencies), queue),
     unary(method.listUserActions, readBudgetMs, createActionList(dependencies)),
     serverStream(method.exportUserActions, createActionExport(dependencies)),
     unary(method.listFills, readBudgetMs, createFillList(dependencies)),

@@ -11,7 +11,6 @@ export function exportMessage(part: ExportPart): {
   return { jsonl: new Uint8Array(), resumeToken: "", trailer: trailerOf(part) };
 }
 
-/** There is no spool yet, so no replica can hold records back. */
 function trailerOf(part: Extract<ExportPart, { kind: "trailer" }>): ExportTrailer {
   return {
     $typeName: "polytraders.governance.v1.ExportTrailer",
@@ -22,6 +21,6 @@ function trailerOf(part: Extract<ExportPart, { kind: "trailer" }>): ExportTraile
     complete: true,
     epoch: BigInt(part.through.epoch),
     throughPosition: BigInt(part.through.position),
-    replicasWithSpooledRecords: [],
+    replicasWithSpooledRecords: [...part.holding],
   };
 }

@@ -17,6 +17,8 @@ export type ExportState = {
   readonly chain: string;
   /** What had been scrubbed and purged when the export began. */
   readonly mark: string;
+  /** Replicas that may have held records back when it began; absent in a token of an older version. */
+  readonly holding?: readonly string[];
 };
 
 export type ExportPart =
@@ -28,6 +30,7 @@ export type ExportPart =
       readonly totalCount: number;
       readonly chain: Buffer;
       readonly through: LogHead;
+      readonly holding: readonly string[];
     };
 
 /** What is read at a time. Two pages at most are in memory, whatever the sizes of the export and its records. */
@@ -54,6 +57,8 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
   readonly tokens: Tokens<ExportState>;
   readonly filters: string;
   readonly rewrites: Rewrites;
+  /** Replicas that may hold records back, asked before the head: what they drain later is then named. */
+  readonly holding: readonly string[];
 }): AsyncGenerator<ExportPart> {
   const through = source.resume?.through ?? source.head;
   if (through.epoch !== source.head.epoch) {
@@ -65,6 +70,7 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
   // Before the first page: whatever is scrubbed or purged from now on was promised.
   const mark = source.resume?.mark ?? (await source.rewrites.mark());
   if (source.resume !== undefined) await source.rewrites.refuseSince(mark);
+  const holding = source.resume === undefined ? source.holding : (source.resume.holding ?? []);
   let after = source.resume?.after;
   let totalCount = source.resume?.totalCount ?? 0;
   let count = 0;
@@ -75,7 +81,7 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
   function flush(): ExportPart {
     const jsonl = chunk.take();
     streamHash.update(jsonl);
-    const state = { after, through, totalCount, chain: chain.toString("hex"), mark };
+    const state = { after, through, totalCount, chain: chain.toString("hex"), mark, holding };
     return { kind: "lines", jsonl, resumeToken: source.tokens.seal(state, source.filters) };
   }
 
@@ -101,7 +107,7 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
   }
   if (chunk.length > 0) yield flush();
   await source.rewrites.refuseSince(mark);
-  yield { kind: "trailer", count, sha256: streamHash.digest(), totalCount, chain, through };
+  yield { kind: "trailer", count, sha256: streamHash.digest(), totalCount, chain, through, holding };
 }
 
 const lineEnds = /[\u0085\u2028\u2029]/g;

@@ -17,6 +17,8 @@ export type Sequencer = {
    * STORE_UNAVAILABLE when the database is away.
    */
   catchUp(waitMs: number): Promise<LogHead>;
+  /** Calls back after each step with how far the log has come, whichever replica moved it. */
+  onHead(notify: (head: LogHead) => void): void;
   close(): Promise<void>;
 };
 
@@ -80,6 +82,7 @@ export function createSequencer(options: {
   let background: Promise<void> | undefined;
   let wanted = false;
   let followRows = stepRows;
+  let notifyHead: ((head: LogHead) => void) | undefined;
   const closing = new AbortController();
 
   /** A step that begins after the call, and after the one under way: everybody who waits shares it. */
@@ -96,6 +99,7 @@ export function createSequencer(options: {
 
   async function take(): Promise<Step> {
     const { head, placed } = await advance(options.pool);
+    notifyHead?.(head);
     const { followed, noticedBy, noticed } = await followOn(head.horizon);
     if (noticed.length > 0) options.onNoticed(noticed);
     return { head, placed, followed, noticedBy, noticed: noticed.length };
@@ -162,6 +166,10 @@ export function createSequencer(options: {
         }
         if (placed === 0 && noticed === 0) await sleep(heldUpMs);
       }
+    },
+
+    onHead(notify) {
+      notifyHead = notify;
     },
 
     async close() {

@@ -32,6 +32,7 @@ export function createFillExport(dependencies: LedgerDependencies) {
 
     const parts = exportStream<FillAt>({
       resume,
+      holding: await dependencies.replicas.holding(),
       head: await dependencies.sequencer.catchUp(dependencies.limits.exportCatchUpMs),
       page: (page) => readFills(dependencies.pool, filters, page, null),
       line: fillLine,

@@ -24,16 +24,23 @@ export function createRecordExecutionReport(dependencies: LedgerDependencies) {
     const [outcome] = await store(dependencies.fillJournal, report.orderId ?? report.fillId, [row]);
     if (outcome === undefined) throw new Error("the journal answered nothing for a row");
     if (outcome.kind === "recorded") dependencies.sequencer.nudge();
-    const linkedEventIds = await actionsOfFill(dependencies.pool, report);
+    // What waits in the spool is linked once it is drained.
+    const linkedEventIds = outcome.kind === "buffered" ? [] : await actionsOfFill(dependencies.pool, report);
     return {
       $typeName: "polytraders.governance.v1.RecordExecutionReportResponse",
-      outcome: outcome.kind === "recorded" ? RecordOutcome.RECORDED : RecordOutcome.DUPLICATE,
+      outcome: outcomes[outcome.kind],
       linkState: linkedEventIds.length > 0 ? LinkState.LINKED : LinkState.PENDING,
       linkedEventIds,
       fillId: report.fillId,
     };
   };
 }
+
+const outcomes = {
+  recorded: RecordOutcome.RECORDED,
+  duplicate: RecordOutcome.DUPLICATE,
+  buffered: RecordOutcome.BUFFERED,
+} as const;
 
 /**
  * The actions with a trace that the fill, under any name of its, or its order has. What is not linked yet

@@ -62,9 +62,20 @@ function reportAsSent(fill: RecordedFill): ExecutionReport {
  */
 export function fillLine(fill: RecordedFill): string {
   const text = JSON.stringify;
+  let line = `{"epoch":${fill.place.epoch},"position":${fill.place.position},"fill_id":${text(fill.fillId)}`;
+  line += `,"report":${sentReportJson(fill)},"linked_event_ids":${text(fill.linkedEventIds)}`;
+  line += `,"recorded_at":"${textOfMicros(fill.acceptedMicros)}","recorded_by":${text(fill.recordedBy)}`;
+  line += `,"retained_until":"${textOfDay(fill.retainedUntil)}"}`;
+  return line;
+}
+
+/** The report as it was sent, as JSON. */
+export function sentReportJson(
+  fill: Omit<ExecutionReportContent, "fillId" | "madeFillId" | "raw"> & { readonly rawText: string | null },
+): string {
   const report: string[] = [];
   const add = (name: string, value: string | null) => {
-    if (value !== null) report.push(`"${name}":${text(value)}`);
+    if (value !== null) report.push(`"${name}":${JSON.stringify(value)}`);
   };
   add("fill_id", fill.sentFillId);
   add("trade_id", fill.tradeId);
@@ -84,9 +95,5 @@ export function fillLine(fill: RecordedFill): string {
   add("matched_at", fill.matchedAtNs === null ? null : textOfNanos(fill.matchedAtNs));
   add("updated_at", fill.updatedAtNs === null ? null : textOfNanos(fill.updatedAtNs));
   if (fill.rawText !== null) report.push(`"raw":${fill.rawText}`);
-  let line = `{"epoch":${fill.place.epoch},"position":${fill.place.position},"fill_id":${text(fill.fillId)}`;
-  line += `,"report":{${report.join(",")}},"linked_event_ids":${text(fill.linkedEventIds)}`;
-  line += `,"recorded_at":"${textOfMicros(fill.acceptedMicros)}","recorded_by":${text(fill.recordedBy)}`;
-  line += `,"retained_until":"${textOfDay(fill.retainedUntil)}"}`;
-  return line;
+  return `{${report.join(",")}}`;
 }

@@ -6,7 +6,7 @@ import {
 import { type AuditorClient, auditorAs } from "../../support/callers.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../../support/proxy.ts";
-import { asRefusal, refusalOf } from "../../support/refusal.ts";
+import { refusalOf } from "../../support/refusal.ts";
 import { startTestService, type TestService } from "../../support/service.ts";
 import { enforce, type WriteInit, write } from "./writes.ts";
 
@@ -132,19 +132,19 @@ test("confirmations have their places in the log, without a gap", async () => {
   expect(row).toEqual({ placed: true, gap_free: true });
 });
 
-test("without the database a confirmation is refused as what may be sent again, and then it is recorded", async () => {
+test("without the database a confirmation is buffered, and recorded when it is back", async () => {
   const decisionId = await allowed("outage");
   proxy.cut();
   const startedMs = performance.now();
-  const refusal = await refusalOf(configStore.confirmWrite({ decisionId, outcome: APPLIED }));
-  expect(refusal).toMatchObject({ code: "Unavailable", reason: "STORE_UNAVAILABLE" });
+  const answer = await configStore.confirmWrite({ decisionId, outcome: APPLIED });
+  expect(answer).toMatchObject({ outcome: APPLIED, durability: Durability.BUFFERED });
   expect(performance.now() - startedMs).toBeLessThan(1_000);
   proxy.mend();
-  await expect
-    .poll(() => configStore.confirmWrite({ decisionId, outcome: APPLIED }).catch(asRefusal), {
-      timeout: 10_000,
-    })
-    .toMatchObject({ outcome: APPLIED });
+  const onRecord = () =>
+    database.query("superuser", "select outcome from auditor.confirmation where decision_id = $1", [
+      decisionId,
+    ]);
+  await expect.poll(onRecord, { timeout: 10_000 }).toEqual([{ outcome: "APPLIED" }]);
 });
 
 test("a confirmation counts as made no earlier than its decision's month ended, so that it never goes first", async () => {

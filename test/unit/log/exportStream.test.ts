@@ -39,7 +39,8 @@ function exportOf(
 ): AsyncGenerator<ExportPart> {
   const head = { epoch: 1, position: 99, horizon: "1000" };
   const rewrites = { mark: async () => "0", refuseSince: async () => undefined };
-  return exportStream({ resume, head, page, line: (row) => row.text, tokens, filters: "{}", rewrites });
+  const line = (row: Row) => row.text;
+  return exportStream({ resume, holding: [], head, page, line, tokens, filters: "{}", rewrites });
 }
 
 async function collect(parts: AsyncIterable<ExportPart>) {
