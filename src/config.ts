@@ -19,6 +19,8 @@ export type Config = {
   /** A token with the role break-glass is good for this long at most. */
   readonly breakGlassMaxMinutes: number;
   readonly scrubKeyFile: string | undefined;
+  /** What the spool may hold, both bots together. */
+  readonly spoolMaxBytes: number;
   /** Absent: the defaults are in force. */
   readonly filePath: string | undefined;
   readonly file: ConfigFile;
@@ -28,18 +30,42 @@ export type Config = {
 };
 
 /** What nothing sets from outside. */
-const limits = {
+export const limits = {
   messageMaxBytes: 4 * 1024 * 1024,
+  /** What both listeners bear: see GuardLimits, HttpLimits and what they are made of. */
+  connectionsPerListener: 5_000,
+  firstCallWithinMs: 20_000,
+  offencesBeforeSlow: 3,
+  offenceMs: 10_000,
+  slowConnectionEveryMs: 2_000,
+  handshakeWithinMs: 10_000,
+  /** How often the files of the TLS settings are looked at. */
+  tlsFilesEveryMs: 10_000,
+  connectionIdleMs: 1_800_000,
+  headersMaxBytes: 16 * 1024,
+  headersMaxCount: 128,
+  headersWithinMs: 10_000,
+  requestWithinMs: 30_000,
+  httpKeepAliveMs: 75_000,
+  requestsPerConnection: 8,
   streamsPerConnection: 200,
-  httpHeaderMaxBytes: 16 * 1024,
-  httpRequestTimeoutMs: 30_000,
+  resetsAtOnce: 400,
+  resetsPerSecond: 100,
+  pingsPerSecond: 5_000,
+  settingsPerSecond: 100,
+  smallFramesPerSecond: 5_000,
+  overheadBytesPerSecond: 1024 * 1024,
+  invalidFramesPerConnection: 1_000,
+  rejectedStreamsPerConnection: 100,
+  connectionMaxMegabytes: 64,
+  arrivingMaxBytes: 128 * 1024 * 1024,
   /** Commits side by side: streams spread over the lanes, single calls share one for larger batches. */
   ledgerLanes: 2,
   auditorLanes: 1,
   batchMaxRows: 1000,
-  /** What the database has for a batch before its callers are told that it is away. */
-  ledgerStoreBudgetMs: 900,
-  auditorStoreBudgetMs: 390,
+  /** What the database has for a batch before it goes to the spool. */
+  ledgerStoreBudgetMs: 500,
+  auditorStoreBudgetMs: 250,
   /** Up to 10,000 drifts go in one batch. */
   driftStoreBudgetMs: 4_000,
   readStatementTimeoutMs: 30_000,
@@ -56,14 +82,21 @@ const limits = {
   /** How long a reader waits for the log to place everything committed before its call. */
   listCatchUpMs: 1_000,
   exportCatchUpMs: 10_000,
+  /** The stream of reports: one connection reads for all who are live, the others for who lags. */
+  reportConnections: 3,
+  /** What the network has for an answer: live readers must not wait for ever on a connection that says nothing. */
+  reportAnswerWithinMs: 10_000,
+  /** How often it is asked whether another replica committed something, while anybody reads. */
+  reportsPollMs: 250,
   connectTimeoutMs: 3_000,
   /** How often closed accounts that could not be scrubbed yet are tried again. */
   scrubEveryMs: 10_000,
   /** How often the config file is looked at. */
   configFileEveryMs: 1_000,
-  shutdownMs: 10_000,
-  /** What the database has to answer that it is there, for /readyz. */
-  readyWithinMs: 1_000,
+  /** Stopping, in all; of it the calls under way have this, and then the sessions on the database. */
+  shutdownMs: 9_500,
+  shutdownCallsMs: 6_000,
+  shutdownSessionsMs: 1_500,
 } as const;
 
 export type Limits = { readonly [name in keyof typeof limits]: number };
@@ -101,6 +134,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     auth,
     breakGlassMaxMinutes: breakGlassMaxMinutes(env.GOVERNANCE_BREAK_GLASS_MAX_MINUTES || "60"),
     scrubKeyFile: env.GOVERNANCE_SCRUB_KEY_FILE || undefined,
+    spoolMaxBytes: spoolMaxMebibytes(env.GOVERNANCE_SPOOL_MAX_MIB || "512") * 1024 * 1024,
     filePath,
     file: values,
     fileKeys: set,
@@ -113,6 +147,12 @@ function breakGlassMaxMinutes(text: string): number {
   const minutes = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (minutes >= 1 && minutes <= 1440) return minutes;
   throw new StartupError(`GOVERNANCE_BREAK_GLASS_MAX_MINUTES: "${text}" is not a number from 1 to 1440`);
+}
+
+function spoolMaxMebibytes(text: string): number {
+  const mebibytes = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (mebibytes >= 1 && mebibytes <= 1_048_576) return mebibytes;
+  throw new StartupError(`GOVERNANCE_SPOOL_MAX_MIB: "${text}" is not a number from 1 to 1048576`);
 }
 
 /** The data folder, absolute; also for commands that only need the development key in it. */

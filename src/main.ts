@@ -1,10 +1,13 @@
+import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
+import { UserActivityLedgerService } from "../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import { createAccessLog } from "./access/accessLog.ts";
 import { createAccessLogService } from "./access/service.ts";
 import { createAlerts } from "./auditor/alerts.ts";
 import type { DecisionRow } from "./auditor/append.ts";
 import { createGate } from "./auditor/gate.ts";
+import { followLastChange } from "./auditor/lastChange.ts";
 import { createMasking } from "./auditor/secrets/masking.ts";
 import { createAuditor } from "./auditor/service.ts";
 import { createAdoptFile } from "./botConfig/adoptFile.ts";
@@ -17,9 +20,13 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { loadConfigFile } from "./configFile.ts";
 import { openDataFolder } from "./dataFolder.ts";
-import { connectDatabase } from "./db/connect.ts";
-import { keepMonths } from "./db/months.ts";
+import { openDatabase } from "./db/connect.ts";
+import { ensureMonths, keepMonths } from "./db/months.ts";
+import { prepareDatabase } from "./db/prepare.ts";
+import { watchDatabase } from "./db/watch.ts";
 import { followConfigFile } from "./followConfigFile.ts";
+import { createOutages } from "./journal/outages.ts";
+import { openSpool } from "./journal/spool/spool.ts";
 import { openJournals } from "./journals.ts";
 import { developmentAudience, developmentIssuer, loadDevelopmentKey } from "./keys/developmentKey.ts";
 import { loadJwks } from "./keys/jwks.ts";
@@ -30,16 +37,19 @@ import { createRecorded } from "./ledger/recorded.ts";
 import { createLedgerRetention } from "./ledger/retention.ts";
 import { createScrubber } from "./ledger/scrub/scrubber.ts";
 import { createLedger } from "./ledger/service.ts";
+import { announceReplica, replicaId } from "./log/replicas.ts";
 import { createSequencer } from "./log/sequencer.ts";
 import { errorFields } from "./logging.ts";
 import {
   createBotMetrics,
   createConfigFileMetric,
   createJournalMetrics,
+  createSpoolMetrics,
   createTicketMetrics,
 } from "./metrics.ts";
 import { openPools } from "./pools.ts";
 import { createRecordIds } from "./recordIds.ts";
+import { createReports } from "./reports/service.ts";
 import { connectAdministrator } from "./retention/administrator.ts";
 import { followRetainDays } from "./retention/followRetainDays.ts";
 import { createPurge } from "./retention/purge.ts";
@@ -48,11 +58,10 @@ import { schedulePurge } from "./retention/schedule.ts";
 import { createRetention } from "./retention/service.ts";
 import { createAuthenticator } from "./server/authenticate.ts";
 import { wholeContract } from "./server/contract.ts";
-import { listenGrpc } from "./server/grpcListener.ts";
-import { listenHttp } from "./server/httpListener.ts";
+import { createHealthPages } from "./server/healthPages.ts";
+import { listen } from "./server/listeners.ts";
 import { createObserver } from "./server/observe.ts";
 import { createPipeline } from "./server/pipeline.ts";
-import { createReadiness } from "./server/readiness.ts";
 import { createCurrentTickets } from "./tickets/current.ts";
 import type { Recheck } from "./tickets/recheckStore.ts";
 import { startRechecks } from "./tickets/rechecks.ts";
@@ -60,6 +69,8 @@ import { startRechecks } from "./tickets/rechecks.ts";
 export type Service = AsyncDisposable & {
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Whether Postgres answers and was found right. */
+  readonly isDatabaseReady: () => boolean;
   /** Reads the config file now; undefined where there is none. */
   readonly reloadConfigFile: (() => Promise<void>) | undefined;
   /** Resolves when the service cannot go on by itself, with the reason. */
@@ -67,8 +78,9 @@ export type Service = AsyncDisposable & {
 };
 
 /**
- * Composes the service and starts it. Disposing stops it: new calls are refused, what was taken is
- * answered, the database is let go last. Throws a StartupError when it cannot start.
+ * Composes the service and starts it; with an external Postgres away it starts all the same, and goes on by
+ * itself when it comes. Disposing stops it: new calls are refused, what was taken is answered, the
+ * database is let go last. Throws a StartupError when it cannot start.
  */
 export async function startService(
   config: Config,
@@ -88,18 +100,21 @@ export async function startService(
     nowMs,
     breakGlassMaxMinutes: config.breakGlassMaxMinutes,
   });
-  const database = starting.use(await connectDatabase(config, folder.path, key));
+  let stopBy = Number.POSITIVE_INFINITY; // On the monotonic clock of the process.
+  const leftMs = () => Math.max(0, Math.min(limits.shutdownMs, stopBy - performance.now()));
+  const database = starting.adopt(await openDatabase(config, folder.path, log), (it) => it.close(leftMs()));
+  const watch = starting.use(watchDatabase(database.unchecked.service, log));
 
   const pools = starting.use(openPools({ connection: database.service, limits, log }));
-  starting.use(await keepMonths(pools.read, clock, log));
+  starting.use(keepMonths(pools.read, clock, log));
 
   const settings = createSettings({ file, inFile: config.fileKeys, log });
   const configStore = createConfigStore(pools.config, clock);
-  await configStore.inTurn(async (turn) => {
-    settings.adopt(turn.stored);
-    await turn.noteRetention(settings.inForce());
-  });
-  starting.use(followStored({ pool: pools.settings, settings, log }));
+  const adoptStored = () =>
+    configStore.inTurn((turn) => {
+      settings.adopt(turn.stored);
+      return turn.noteRetention(settings.inForce());
+    });
 
   const metrics = createBotMetrics(
     registry,
@@ -113,16 +128,45 @@ export async function startService(
     onNoticed: createNoticed({ log, onLinked: metrics.linked, onGap: metrics.gap }),
   });
   starting.adopt(sequencer, (it) => it.close());
-  sequencer.nudge(); // What an earlier run committed last may not have its position yet.
 
+  const spool = starting.use(
+    await openSpool({ folder: join(folder.path, "spool"), maxBytes: config.spoolMaxBytes, clock, log }),
+  );
+  const outages = createOutages({
+    spool,
+    pool: pools.read,
+    nowMicros: clock.nowMicros,
+    onReported: sequencer.nudge,
+    log,
+  });
+  createSpoolMetrics(registry, spool, clock);
+  const recordId = createRecordIds(clock);
+  const replicas = starting.use(
+    announceReplica({
+      pool: pools.settings,
+      id: replicaId(folder.path, recordId),
+      isSpoolEmpty: () => spool.isEmpty,
+      log,
+    }),
+  );
   const journals = starting.use(
-    openJournals({ connection: database.service, limits, log, onBatch: createJournalMetrics(registry) }),
+    openJournals({
+      connection: database.service,
+      limits,
+      spool,
+      outages,
+      onDrained() {
+        sequencer.nudge();
+        scrubber.nudge();
+      },
+      log,
+      onBatch: createJournalMetrics(registry),
+    }),
   );
 
   const identities = createIdentities(key, recordKeyId(key));
   const accessLog = createAccessLog(journals.access, clock, identities);
-  const recordId = createRecordIds(clock);
-  const shared = { sequencer, pool: pools.read, accessLog, clock, recordId, key, limits, log };
+  const shared = { sequencer, replicas, pool: pools.read, accessLog, clock, recordId, key, limits, log };
   const ticketMetrics = createTicketMetrics(registry);
   const tickets = createCurrentTickets(file.tickets, { ...ticketMetrics, limits, clock, log });
   const onSettled = (recheck: Recheck) => {
@@ -139,7 +183,9 @@ export async function startService(
     log,
     alertOnP0Change: () => settings.inForce().values["gov.parameterchangeauditor"].alert_on_p0_change,
     onP0Alert: metrics.p0Alerted,
+    onNotRecorded: metrics.notRecorded,
   });
+  const lastChange = starting.use(followLastChange(pools.settings, log));
   const auditor = {
     ...shared,
     policy: settings.policy,
@@ -149,18 +195,20 @@ export async function startService(
     drifts: journals.drifts,
     masking: createMasking(settings.secrets, key),
     onDecided: (row: DecisionRow) => {
+      lastChange.recorded(row);
       metrics.decided(row);
       alerts.decided(row);
     },
     onNotRecorded: alerts.notRecorded,
     onUngated: (row: DecisionRow) => {
+      lastChange.recorded(row);
       metrics.ungated(row);
       alerts.ungated(row);
     },
     onDrift: metrics.drifted,
   };
   const gate = createGate(auditor);
-  const retainDays = starting.use(await followRetainDays(pools.read, ledgerRule.bot, log));
+  const retainDays = starting.use(followRetainDays(pools.read, ledgerRule.bot, log));
   const { admin } = database;
   const connect = admin && (() => connectAdministrator(admin, log));
   const catchUp = () => sequencer.catchUp(limits.exportCatchUpMs);
@@ -168,7 +216,15 @@ export async function startService(
   if (admin !== undefined) starting.use(schedulePurge(purge, log));
   const scrubber = createScrubber({ pool: pools.read, admin, clock, recordId, limits, log });
   starting.adopt(scrubber, (it) => it.close());
-  scrubber.nudge(); // What an earlier run did not finish.
+  const reports = createReports({
+    sequencer,
+    pool: pools.reports,
+    accessLog,
+    clock,
+    publishesOperations: () => settings.inForce().values["gov.parameterchangeauditor"].publish_to_audit_log,
+    limits,
+    log,
+  });
   const rpcs = wholeContract([
     ...createLedger({
       ...shared,
@@ -187,6 +243,7 @@ export async function startService(
     }),
     ...createAuditor(gate, auditor),
     ...createAccessLogService(shared),
+    ...reports.rpcs,
     ...createRetention({ ...shared, identities, purge }),
     ...createBotConfig({
       gate,
@@ -195,6 +252,15 @@ export async function startService(
       defaults: loadConfigFile(undefined).values,
       onRefused: metrics.refused,
       onStored: sequencer.nudge,
+      abort: (decisionId, confirmedBy) => {
+        const row = {
+          decisionId,
+          outcome: "ABORTED",
+          confirmedBy,
+          confirmedMicros: clock.nowMicros(),
+        } as const;
+        return journals.confirmations.append(decisionId, [row]);
+      },
       log,
     }),
   ]);
@@ -205,13 +271,59 @@ export async function startService(
     accessLog,
     clock,
   });
-  const listening = { rpcs, pipeline, clock, limits, tls: config.tls };
-  const grpc = starting.adopt(await listenGrpc({ ...listening, address: config.grpcAddress }), (it) =>
-    it.close(limits.shutdownMs),
+  const preparation = starting.use(
+    prepareDatabase({
+      database,
+      key,
+      steps: [
+        (client) => ensureMonths(client, clock),
+        adoptStored,
+        retainDays.load,
+        lastChange.load,
+        journals.warm,
+      ],
+      log,
+    }),
   );
-  const ready = createReadiness(() => pools.log.query("select 1"), limits.readyWithinMs);
-  const httpOptions = { ...listening, address: config.httpAddress, registry, ready };
-  const http = starting.adopt(await listenHttp(httpOptions), (it) => it.close(limits.shutdownMs));
+  void preparation.done.then(() => {
+    sequencer.nudge(); // What an earlier run committed last may not have its position yet.
+    scrubber.nudge(); // What an earlier run did not finish.
+  });
+  await preparation.tried;
+  starting.use(followStored({ pool: pools.settings, settings, log }));
+
+  const isDatabaseReady = () => watch.isReachable() && preparation.isDone();
+  const health = createHealthPages({
+    clock,
+    postgres: () => ({ isReachable: watch.isReachable(), isPrepared: preparation.isDone() }),
+    buffer: spool.state,
+    retainDays: () => settings.ledger().retainDays,
+    retainHistoryDays: () => settings.inForce().values["gov.parameterchangeauditor"].retain_history_days,
+    lastChangeMicros: lastChange.atMicros,
+  });
+  // Disposed of after the listeners: nobody waits for an answer then.
+  starting.defer(() => database.letGo(limits.shutdownSessionsMs));
+  const listeners = starting.adopt(
+    await listen({
+      rpcs,
+      pipeline,
+      clock,
+      limits,
+      log,
+      isLocalOnly: config.auth.kind === "development",
+      tls: config.tls,
+      grpcAddress: config.grpcAddress,
+      httpAddress: config.httpAddress,
+      registry,
+      health,
+      canAnswer: (service) =>
+        service !== UserActivityLedgerService.typeName ||
+        isDatabaseReady() ||
+        spool.state("gov.useractivityledger").isTaking,
+    }),
+    (it) => it.close(limits.shutdownCallsMs),
+  );
+  starting.use(reports); // Disposed of before the listeners: its streams end by themselves alone.
   collectDefaultMetrics({ register: registry });
   warnOfFloors(settings.inForce(), log);
   if (settings.ledger().scrubOnAccountClose && admin === undefined) {
@@ -225,11 +337,7 @@ export async function startService(
           path: config.filePath,
           everyMs: limits.configFileEveryMs,
           adopt: createAdoptFile({ settings, tickets, onRefused: metrics.refused, log }),
-          settle: () =>
-            configStore.inTurn((turn) => {
-              settings.adopt(turn.stored);
-              return turn.noteRetention(settings.inForce());
-            }),
+          settle: adoptStored,
           onState: createConfigFileMetric(registry),
           log,
         });
@@ -237,11 +345,15 @@ export async function startService(
 
   const running = starting.move();
   return {
-    grpcPort: grpc.port,
-    httpPort: http.port,
+    grpcPort: listeners.grpcPort,
+    httpPort: listeners.httpPort,
+    isDatabaseReady,
     reloadConfigFile: followed?.reload,
-    failed: database.failed,
-    [Symbol.asyncDispose]: () => running.disposeAsync(),
+    failed: Promise.race([database.failed, preparation.failed]),
+    [Symbol.asyncDispose]() {
+      stopBy = performance.now() + limits.shutdownMs;
+      return running.disposeAsync();
+    },
   };
 }
 

@@ -1,7 +1,10 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { DecisionRow } from "./auditor/append.ts";
 import { nameKey, tiers } from "./auditor/tiers.ts";
+import type { Clock } from "./clock.ts";
 import type { ConfigFile } from "./configFile.ts";
+import { spoolBots } from "./journal/spool/entry.ts";
+import type { Spool } from "./journal/spool/spool.ts";
 import type { LookupOutcome } from "./tickets/lookups.ts";
 import type { Recheck } from "./tickets/recheckStore.ts";
 
@@ -79,6 +82,11 @@ export function createBotMetrics(registry: Registry, file: () => ConfigFile, ret
     help: "Total live values recorded that were not the recorded ones.",
     registers,
   });
+  const notRecorded = new Counter({
+    name: "polytraders_gov_parameterchangeauditor_not_recorded_total",
+    help: "Total verdicts given whose record nobody made durable in time.",
+    registers,
+  });
   const namedBots = createNamedBots(file);
   const changed = ({ decision, write }: DecisionRow) =>
     changes.labels(namedBots().get(write.botKey) ?? "OTHER", decision.tier).inc();
@@ -109,6 +117,9 @@ export function createBotMetrics(registry: Registry, file: () => ConfigFile, ret
     ungated(row: DecisionRow): void {
       ungatedWrites.labels(row.decision.tier).inc();
       changed(row);
+    },
+    notRecorded(): void {
+      notRecorded.inc();
     },
     p0Alerted(): void {
       p0Alerts.inc();
@@ -236,3 +247,39 @@ export function createTicketMetrics(registry: Registry) {
     },
   };
 }
+
+/** What waits in the spool, by bot (spec 001 and 002 §15), and how old it is. */
+export function createSpoolMetrics(registry: Registry, spool: Spool, clock: Clock): void {
+  const registers = [registry];
+  for (const bot of spoolBots) {
+    const prefix = `polytraders_${bot.replace(".", "_")}`;
+    const gauge = (name: string, help: string, value: () => number) =>
+      new Gauge({
+        name: `${prefix}_${name}`,
+        help,
+        registers,
+        collect() {
+          this.set(value());
+        },
+      });
+    gauge("buffer_size", bufferHelp[bot], () => spool.state(bot).records);
+    gauge("buffer_bytes", "Bytes of buffered records.", () => spool.state(bot).bytes);
+    gauge("buffer_oldest_seconds", "Age of the oldest buffered record; 0 when there is none.", () => {
+      const { oldestMicros } = spool.state(bot);
+      return oldestMicros === undefined ? 0 : Math.max(0, (clock.nowMicros() - oldestMicros) / 1_000_000);
+    });
+  }
+  new Gauge({
+    name: "polytraders_gov_spool_ok",
+    help: "1 while the spool takes records, 0 once it has refused one.",
+    registers,
+    collect() {
+      this.set(spoolBots.every((bot) => spool.state(bot).isTaking) ? 1 : 0);
+    },
+  });
+}
+
+const bufferHelp = {
+  "gov.useractivityledger": "Events buffered in memory awaiting Postgres write.",
+  "gov.parameterchangeauditor": "Records buffered in memory awaiting audit log flush.",
+};

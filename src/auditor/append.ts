@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import type pg from "pg";
 import { boolArray, byteaArray, int8Array, textArray, timestamptzArray } from "../db/binaryArrays.ts";
 import type { ExactJson } from "../exact/json.ts";
+import type { InvalidWhy } from "../tickets/facts.ts";
 import type { Decision } from "./policy.ts";
 import type { MaskedWrite } from "./secrets/masking.ts";
 
@@ -19,6 +20,8 @@ export type DecisionRow = {
   /** The token's subject. */
   readonly recordedBy: string;
   readonly contentHash: Buffer;
+  /** Why its ticket does not cover the write, where that is known. Told in the answer; not stored. */
+  readonly ticketProblem?: InvalidWhy;
   /** Of a write that went through without a verdict (R6), and of no other. */
   readonly ungated?: {
     /** Why there was none, as its caller says. */
@@ -36,7 +39,7 @@ export type DecisionOutcome =
     }
   /** The write_id is on record with the same content: that decision stands. */
   | { readonly kind: "replayed"; readonly recordId: string }
-  | { readonly kind: "conflict" };
+  | { readonly kind: "conflict"; readonly recordId: string };
 
 const recorded: DecisionOutcome = { kind: "recorded", staleAgainst: null };
 
@@ -103,7 +106,7 @@ export async function appendDecisions(
     else
       outcomes[answer.index] = answer.same_content
         ? { kind: "replayed", recordId: answer.first_record_id }
-        : { kind: "conflict" };
+        : { kind: "conflict", recordId: answer.first_record_id };
   }
   return outcomes;
 }

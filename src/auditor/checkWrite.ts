@@ -20,7 +20,9 @@ export function createCheckWrite(gate: Gate, masking: Masking) {
     const { subject, roles } = context.caller;
     checkBreakGlass(write.breakGlassReason, roles);
     return verdictOf(
-      await (request.dryRun ? gate.tryOut(write, subject) : gate.decideAndRecord(write, subject)),
+      await (request.dryRun
+        ? gate.tryOut(write, subject)
+        : gate.decideAndRecord(write, subject, context.receivedMs)),
     );
   };
 }
@@ -28,6 +30,7 @@ export function createCheckWrite(gate: Gate, masking: Masking) {
 const durabilities = {
   recorded: Durability.DURABLE,
   replayed: Durability.DURABLE,
+  buffered: Durability.BUFFERED,
   not_recorded: Durability.NOT_RECORDED,
   dry_run: Durability.NOT_RECORDED,
 };
@@ -51,5 +54,7 @@ export function verdictOf({ record, kind }: Decided): CheckWriteResponse {
     ...diffOf(record),
     ...(isDryRun ? {} : { report: operationsReport(record) }),
     replayed: kind === "replayed",
+    // Of a replay whose record cannot be read it would be what is wrong now.
+    ticketProblem: kind === "replayed" ? "" : (record.ticketProblem ?? ""),
   };
 }

@@ -1,5 +1,6 @@
 import { contentHash } from "../contentHash.ts";
-import { StoreUnavailable } from "../journal/journal.ts";
+import { StoreUnavailable } from "../journal/commit.ts";
+import type { Buffered } from "../journal/spooled.ts";
 import { Failure } from "../server/failure.ts";
 import type { DecisionOutcome, DecisionRow } from "./append.ts";
 import type { AuditorDependencies } from "./dependencies.ts";
@@ -25,7 +26,9 @@ export type Decided = {
     | "recorded"
     /** The write_id was on record with the same content: this is that decision. */
     | "replayed"
-    /** The store did not take it in time. */
+    /** Durable on this replica's disk; the audit log follows (R4). */
+    | "buffered"
+    /** Nobody took it in time. */
     | "not_recorded"
     /** Decided and nothing else. */
     | "dry_run";
@@ -36,11 +39,12 @@ export type Gate = {
   /** The verdict under the policy in force; nothing is recorded. `subject` is the token's. */
   tryOut(write: Write, subject: string): Promise<Decided>;
   /**
-   * The verdict and its record (spec 002 §10), within 400 ms that the ticket system and the store share.
+   * The verdict and its record (spec 002 §10), within 400 ms that the wait for a place, the ticket system and
+   * the store share; they run from `receivedMs`, on the monotonic clock (absent: now).
    * Whatever happens to the record, there is a verdict. Decisions on one parameter are recorded in the order
    * of the calls, but for writes towards stopping, which wait for nobody. Throws WRITE_ID_CONFLICT.
    */
-  decideAndRecord(write: Write, subject: string): Promise<Decided>;
+  decideAndRecord(write: Write, subject: string, receivedMs?: number): Promise<Decided>;
 };
 
 export function createGate(dependencies: AuditorDependencies): Gate {
@@ -53,8 +57,8 @@ export function createGate(dependencies: AuditorDependencies): Gate {
       return { record: recordedAs(row), kind: "dry_run" };
     },
 
-    async decideAndRecord(write, subject) {
-      const untilMs = clock.monotonicMs() + recordWithinMs;
+    async decideAndRecord(write, subject, receivedMs = clock.monotonicMs()) {
+      const untilMs = receivedMs + recordWithinMs;
       const masked = dependencies.masking.write(write);
       const policy = dependencies.policy();
       hookFired(masked, dependencies.log);
@@ -63,7 +67,7 @@ export function createGate(dependencies: AuditorDependencies): Gate {
         const leftMs = untilMs - clock.monotonicMs();
         return { row, outcome: await inTime(record(row, dependencies), leftMs, dependencies) };
       };
-      const found = find(write, policy, dependencies);
+      const found = find(write, policy, dependencies, untilMs);
       const isFirst = isStopping(policy.stopping, write) && !(found instanceof Promise);
       const { row, outcome } = isFirst
         ? await decideNow(found)
@@ -83,6 +87,8 @@ export function createGate(dependencies: AuditorDependencies): Gate {
         }
         case "recorded":
           return { record: recordedAs(row, outcome.staleAgainst), kind: "recorded" };
+        case "buffered":
+          return { record: recordedAs(row), kind: "buffered" };
         case undefined:
           dependencies.onNotRecorded(row);
           return { record: recordedAs(row), kind: "not_recorded" };
@@ -95,8 +101,10 @@ function find(
   write: Write,
   policy: Policy,
   { tickets, clock }: AuditorDependencies,
+  untilMs = clock.monotonicMs() + recordWithinMs,
 ): FoundTicket | Promise<FoundTicket> {
-  return findTicket(write, policy, tickets(), clock.nowMicros(), recordWithinMs - storeAtLeastMs);
+  const withinMs = untilMs - storeAtLeastMs - clock.monotonicMs();
+  return findTicket(write, policy, tickets(), clock.nowMicros(), withinMs);
 }
 
 /** A decision on its way into the journal, accepted once its ticket was asked about. */
@@ -134,6 +142,7 @@ function rowOf(
     acceptedMicros,
     recordedBy,
     contentHash: contentHashOf(write, dependencies.key),
+    ...(ticket.kind === "invalid" ? { ticketProblem: ticket.why } : {}),
   };
 }
 
@@ -161,12 +170,11 @@ export function orderKeyOf(write: Write): string {
 async function record(
   row: DecisionRow,
   dependencies: AuditorDependencies,
-): Promise<DecisionOutcome | undefined> {
+): Promise<DecisionOutcome | Buffered | undefined> {
   const [outcome] = await dependencies.journal.append(orderKeyOf(row.write), [row]);
-  if (outcome?.kind === "recorded") {
-    dependencies.sequencer.nudge();
-    dependencies.onDecided(row);
-  }
+  if (outcome?.kind === "recorded") dependencies.sequencer.nudge();
+  // Nobody who has to be told waits for the audit log (R25).
+  if (outcome?.kind === "recorded" || outcome?.kind === "buffered") dependencies.onDecided(row);
   return outcome;
 }
 
@@ -228,6 +236,7 @@ export function recordedAs(row: DecisionRow, staleAgainst: string | null = null)
     automated: row.automated,
     tier: decision.tier,
     ticketStatus: decision.ticketStatus,
+    ticketProblem: row.ticketProblem ?? null,
     reasonCode: decision.reasonCode,
     cause: row.ungated?.cause ?? null,
     breakGlassReason: write.breakGlassReason,

@@ -165,6 +165,7 @@ function decisionOf(row: Row): DecisionAt {
     automated: row.automated,
     tier: row.param_tier,
     ticketStatus: row.ticket_status,
+    ticketProblem: null,
     reasonCode: row.reason_code,
     cause: row.cause,
     breakGlassReason: row.break_glass_reason,

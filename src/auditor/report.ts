@@ -41,6 +41,8 @@ export type RecordedDecision = {
   readonly automated: boolean;
   readonly tier: string;
   readonly ticketStatus: string;
+  /** Why the ticket does not cover the write, of one just decided; null else: it is not stored. */
+  readonly ticketProblem: string | null;
   readonly reasonCode: string;
   /** Why there was no verdict, of a write that went through without one. */
   readonly cause: string | null;

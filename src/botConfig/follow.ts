@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { Logger } from "pino";
 import { sqlState } from "../db/pool.ts";
+import { repeat } from "../repeat.ts";
 import type { Settings } from "./settings.ts";
 import { readStored } from "./store.ts";
 
@@ -18,7 +18,6 @@ export function followStored(options: {
   readonly log: Logger;
 }): AsyncDisposable {
   const { pool, settings, log } = options;
-  const closing = new AbortController();
   let isAway = false;
 
   async function poll(): Promise<void> {
@@ -35,19 +34,5 @@ export function followStored(options: {
     }
   }
 
-  async function run(): Promise<void> {
-    for (;;) {
-      await sleep(pollEveryMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
-      if (closing.signal.aborted) return;
-      await poll();
-    }
-  }
-
-  const running = run();
-  return {
-    async [Symbol.asyncDispose]() {
-      closing.abort();
-      await running;
-    },
-  };
+  return repeat(pollEveryMs, poll);
 }

@@ -105,7 +105,7 @@ export function verdictText(response: CheckWriteResponse): string {
     `${response.allowed ? "ALLOWED" : "NOT ALLOWED"}  ${response.reasonCode}: ${response.userMessage}`,
     `  verdict    ${enumName(Verdict, response.verdict)} (${enumName(Mode, response.mode).toLowerCase()})`,
     `  tier       ${response.paramTier}`,
-    `  ticket     ${enumName(TicketStatus, response.ticketStatus)}`,
+    `  ticket     ${enumName(TicketStatus, response.ticketStatus)}${response.ticketProblem && `: ${shown(response.ticketProblem)}`}`,
     `  record     ${enumName(Durability, response.durability)}${response.replayed ? ", as answered before to this write_id" : ""}`,
     ...(response.decisionId === "" ? [] : [`  decision   ${response.decisionId}`]),
     ...response.diff.slice(0, diffMaxLines).map((change) => {

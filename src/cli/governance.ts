@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { StartupError } from "../startupError.ts";
 import { version } from "../version.ts";
+import { breakGlassCommand } from "./breakGlass.ts";
 import { checkWriteCommand } from "./checkWrite.ts";
 import { configCommand } from "./config.ts";
 import { CliError, exitCodes, exitCodesHelp } from "./exitCodes.ts";
@@ -16,6 +17,8 @@ import { recordCommand } from "./record.ts";
 import { replayCommand } from "./replay.ts";
 import { serveCommand } from "./serve.ts";
 import { sessionCommand } from "./session.ts";
+import { spoolCommand } from "./spool.ts";
+import { tailCommand } from "./tail.ts";
 import { tokenCommand } from "./token.ts";
 import { versionCommand } from "./version.ts";
 
@@ -45,7 +48,7 @@ Getting started:
 governance <command> --help tells all about one of them.`,
     );
   const groups = [
-    ["The service:", [serveCommand(), migrateCommand(), tokenCommand(), versionCommand()]],
+    ["The service:", [serveCommand(), migrateCommand(), spoolCommand(), tokenCommand(), versionCommand()]],
     [
       "Its clients:",
       [
@@ -56,7 +59,9 @@ governance <command> --help tells all about one of them.`,
         listCommand(),
         sessionCommand(),
         exportCommand(),
+        tailCommand(),
         replayCommand(),
+        breakGlassCommand(),
         holdCommand(),
         purgeCommand(),
       ],

@@ -1,95 +1,70 @@
-import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
-import pg from "pg";
+import type { Logger } from "pino";
 import type { Config } from "../config.ts";
-import { recordKeyId } from "../keys/recordKey.ts";
-import { StartupError } from "../startupError.ts";
-import { startEmbeddedPostgres } from "./embedded/startEmbeddedPostgres.ts";
-import { cannotConnect, migrate } from "./migrate.ts";
+import { type KeptPostgres, keepPostgres } from "./embedded/keepPostgres.ts";
 import type { Connection } from "./pool.ts";
-import { checkServiceRole } from "./roleCheck.ts";
+import { createSockets } from "./sockets.ts";
 
-export type Database = AsyncDisposable & {
-  /** The service's own role: appends and reads. */
+/** How to reach the database, which need not be there. */
+export type Database = {
+  /** The service's own role: appends and reads. Refused, as if the database were away, until `admit`. */
   readonly service: Connection;
-  /** The administrator, who purges; undefined where none is configured. */
+  /** The administrator, who purges; undefined where none is configured. Refused likewise. */
   readonly admin: Connection | undefined;
-  /** Resolves with the reason when the embedded database ended by itself. */
+  /** The same, at once: to prepare the database, and to see whether it is there. */
+  readonly unchecked: { readonly service: Connection; readonly admin: Connection | undefined };
+  /** The role that `service` connects as. */
+  readonly serviceRole: string;
+  /** Says that the database was found right. */
+  admit(): void;
+  /** Ends all connections, answered or not, `withinMs` from now. */
+  letGo(withinMs: number): void;
+  /** Resolves with the reason when the embedded database ended and cannot be started again. */
   readonly failed: Promise<string>;
+  /** Ends all connections at once; the embedded database is stopped in `withinMs` at most. */
+  close(withinMs: number): Promise<void>;
 };
 
 /**
- * A database of this version that the service's role can append to: the embedded one, started, or the
- * configured one. Migrates where the administrator is known. Throws a StartupError.
+ * The configured database, or the embedded one, started and kept running. Throws a StartupError when the
+ * embedded one does not start.
  */
-export async function connectDatabase(config: Config, dataDir: string, key: KeyObject): Promise<Database> {
-  await using starting = new AsyncDisposableStack();
-  let service: Connection;
-  let admin: Connection | undefined;
-  let failed: Promise<string> = new Promise(() => undefined);
+export async function openDatabase(config: Config, dataDir: string, log: Logger): Promise<Database> {
+  let postgres: KeptPostgres | undefined;
   if (config.database.kind === "embedded") {
-    const postgres = starting.use(
-      await startEmbeddedPostgres({
-        dataDir: join(dataDir, "postgres"),
-        logFile: join(dataDir, "postgres.log"),
-      }),
-    );
-    service = postgres.service;
-    admin = postgres.admin;
-    failed = postgres.exited.then(
-      ({ code, signal }) => `the embedded Postgres ended by itself (${signal ?? code})`,
-    );
-    await migrate(postgres.admin, postgres.service.user);
-  } else {
+    const options = { dataDir: join(dataDir, "postgres"), logFile: join(dataDir, "postgres.log") };
+    postgres = await keepPostgres(options, log);
+  }
+  const { service, admin, serviceRole } = connectionsOf(config, postgres);
+  const sockets = createSockets();
+  let cutting: NodeJS.Timeout | undefined;
+  return {
+    service: sockets.gated(service),
+    admin: admin && sockets.gated(admin),
+    unchecked: { service: sockets.tracked(service), admin: admin && sockets.tracked(admin) },
+    serviceRole,
+    admit: sockets.admit,
+    letGo(withinMs) {
+      cutting ??= setTimeout(sockets.cut, withinMs);
+    },
+    failed: postgres?.failed ?? new Promise(() => undefined),
+    async close(withinMs) {
+      clearTimeout(cutting);
+      sockets.cut();
+      await postgres?.stop(withinMs);
+    },
+  };
+}
+
+function connectionsOf(config: Config, postgres: KeptPostgres | undefined) {
+  if (config.database.kind === "external") {
     const { url, adminUrl } = config.database;
-    service = { connectionString: url };
-    const user = decodeURIComponent(new URL(url).username);
-    if (adminUrl !== undefined) {
-      admin = { connectionString: adminUrl };
-      await migrate(admin, user);
-    }
+    return {
+      service: { connectionString: url },
+      admin: adminUrl === undefined ? undefined : { connectionString: adminUrl },
+      serviceRole: decodeURIComponent(new URL(url).username),
+    };
   }
-
-  const pool = new pg.Pool({ ...service, max: 1, connectionTimeoutMillis: 5_000 });
-  pool.on("error", () => undefined); // The pending query fails with it.
-  try {
-    await checkServiceRole(pool);
-    await checkLogEpoch(pool);
-    await checkRecordKey(pool, key);
-  } catch (cause) {
-    throw cause instanceof StartupError ? cause : cannotConnect("DATABASE_URL", cause);
-  } finally {
-    await pool.end();
-  }
-  const running = starting.move();
-  return { service, admin, failed, [Symbol.asyncDispose]: () => running.disposeAsync() };
-}
-
-/**
- * Content hashes made with another key would turn every repeated event into a conflict, so the database
- * remembers which key it was written with.
- */
-async function checkRecordKey(pool: pg.Pool, key: KeyObject): Promise<void> {
-  const id = recordKeyId(key);
-  const { rows } = await pool.query<{ id: string }>("select maintenance.claim_record_key($1) as id", [id]);
-  if (rows[0]?.id !== id) {
-    throw new StartupError(
-      `GOVERNANCE_SCRUB_KEY_FILE: this key is not the one that the database was written with (${rows[0]?.id}); all replicas need the same file`,
-    );
-  }
-}
-
-/**
- * Positions in the log follow the cluster's transaction ids. Records that were restored into another
- * cluster would take writes and never be readable, so the service says it at once.
- */
-async function checkLogEpoch(pool: pg.Pool): Promise<void> {
-  const { rows } = await pool.query<{ same: boolean }>(
-    "select s.system_identifier = c.system_identifier as same from log.state s, pg_control_system() c",
-  );
-  if (rows[0]?.same === false) {
-    throw new StartupError(
-      "the database: its records were restored from another cluster, whose log this version cannot go on with; use a copy of the data directory or a standby instead of a dump",
-    );
-  }
+  if (postgres === undefined) throw new Error("the embedded Postgres was not started");
+  return { service: postgres.service, admin: postgres.admin, serviceRole: postgres.service.user };
 }

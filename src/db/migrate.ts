@@ -21,11 +21,16 @@ const migrationLock = 7_163_510_142;
  * own, and lets the service's role write. Answers the names of those it ran. Safe under concurrent
  * starts. Throws a StartupError when the database belongs to a newer version or cannot be reached.
  */
-export async function migrate(admin: Connection, serviceRole: string): Promise<readonly string[]> {
+export async function migrate(
+  admin: Connection,
+  serviceRole: string,
+  connectWithinMs = 5_000,
+): Promise<readonly string[]> {
   const client = new pg.Client({
     ...admin,
     application_name: "governance migrate",
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: connectWithinMs,
+    keepAlive: true, // Somebody else's migration may be waited for, but not on a connection that is gone.
   });
   client.on("error", () => undefined); // The pending query fails with it.
   try {
@@ -89,7 +94,7 @@ async function appliedMigrations(client: pg.Client): Promise<string[]> {
 export function cannotConnect(setting: string, cause: unknown): StartupError {
   const state = sqlState(cause);
   const why = connectProblems.get(state ?? "") ?? (cause instanceof Error ? cause.message : "unknown");
-  return new StartupError(`${setting}: cannot connect (${state ?? "no code"}): ${why}`);
+  return new StartupError(`${setting}: cannot connect (${state ?? "no code"}): ${why}`, { cause });
 }
 
 const connectProblems = new Map([

@@ -34,10 +34,13 @@ export async function read<Row extends pg.QueryResultRow>(
   }
 }
 
-/** Connection errors have no SQLSTATE of five characters; 08, 53, 57 and 58 are the server's own troubles. */
+/**
+ * Connection errors have no SQLSTATE of five characters, but for EPIPE; 08, 53, 57 and 58 are the server's own
+ * troubles, 25006 is a standby's.
+ */
 export function isAway(cause: unknown): boolean {
   const state = sqlState(cause);
   if (state === undefined)
     return cause instanceof Error && /timeout|terminated|ended|not queryable/i.test(cause.message);
-  return state.length !== 5 || /^(08|53|55P03|57|58)/.test(state);
+  return state.length !== 5 || /^(08|25006|53|55P03|57|58|EPIPE)/.test(state);
 }

@@ -27,8 +27,10 @@ export type Count = {
   readonly records: number;
   /** Past their retention. */
   readonly expired: number;
-  /** Past it, and under a legal hold. */
+  /** Past it, and staying all the same: under a legal hold, or in force. */
   readonly held: number;
+  /** Of those the ones that are in force. */
+  readonly inForce: number;
   /** Without their place in the log, or not yet followed up. */
   readonly unplaced: number;
   /** The last day on which one of them is kept; undefined without any. */
@@ -92,6 +94,7 @@ type CountRow = {
   last_micros: string;
   expired: string;
   held: string;
+  in_force: string;
   unplaced: string;
 };
 
@@ -123,14 +126,18 @@ export async function countRecords(
     [table.holds],
   );
   const expired = expiredSql(table);
+  const inForce = table.inForce === null ? "false" : `${expired} and ${table.inForce(basis)}`;
+  const held = holds.length === 0 ? "false" : heldSql(table);
+  // offset 0: each row is asked once whether it is in force.
   const { rows } = await client.query<CountRow>(
     `select width_bucket(t.${table.time}, $1::timestamptz[]) as span, count(*)::text as records,
        ${table.promised === null ? "null::int" : `max(t.${table.promised}) - date '1970-01-01'`} as promised,
        (extract(epoch from max(t.${table.time})) * 1000000)::bigint::text as last_micros,
        count(*) filter (where ${expired})::text as expired,
-       ${holds.length === 0 ? "0" : `count(*) filter (where ${expired} and ${heldSql(table)})`}::text as held,
+       count(*) filter (where is_in_force or (${expired} and ${held}))::text as held,
+       count(*) filter (where is_in_force)::text as in_force,
        ${table.isLogged ? `count(*) filter (where ${unplacedSql})` : "0"}::text as unplaced
-     from ${relation} t group by 1`,
+     from (select t.*, ${inForce} as is_in_force from ${relation} t offset 0) t group by 1`,
     expiryValues(table, basis),
   );
   const sum = (pick: (row: CountRow) => string) => rows.reduce((total, row) => total + Number(pick(row)), 0);
@@ -142,6 +149,7 @@ export async function countRecords(
     records: sum((row) => row.records),
     expired: sum((row) => row.expired),
     held: sum((row) => row.held),
+    inForce: sum((row) => row.in_force),
     unplaced: sum((row) => row.unplaced),
     untilDay: until.length === 0 ? undefined : Math.max(...until),
   };
@@ -153,7 +161,7 @@ const unplacedSql =
 /** What to do with a month. */
 export type Decision =
   | { readonly kind: "leave" }
-  /** Past its retention but for some records. */
+  /** Past its retention but for some records, or all of them are held. */
   | { readonly kind: "keep" }
   /** All of it goes. */
   | { readonly kind: "whole" }
@@ -170,6 +178,7 @@ export function decide(month: Month, count: Count, mayGrow: boolean, todayDay: n
   if (count.expired < count.records || count.unplaced > 0) {
     return { kind: isPast && count.expired > 0 ? "keep" : "leave" };
   }
+  if (count.inForce === count.records) return { kind: "leave" };
   if (count.held === count.records) return { kind: "keep" };
   return { kind: count.held > 0 || mayGrow ? "aside" : "whole" };
 }

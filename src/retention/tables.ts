@@ -1,3 +1,5 @@
+import { confirmationInForce, decisionInForce } from "./inForce.ts";
+import type { Basis } from "./months.ts";
 import { auditorRule, ledgerRule, type Rule } from "./rules.ts";
 
 /** A table of records that the purge takes, a month at a time. Its rows are `t`, a hold is `h`. */
@@ -14,6 +16,8 @@ export type PurgedTable = {
   readonly holds: "a" | "c";
   /** Whether the hold covers the row, as SQL. */
   readonly covered: string;
+  /** Whether the row is still needed for what is in force, as SQL; null: none is. */
+  readonly inForce: ((basis: Basis) => string) | null;
 };
 
 const timeIs = (column: string) =>
@@ -47,6 +51,7 @@ const ledgerTable = {
   promised: "retained_until",
   isLogged: true,
   holds: "a",
+  inForce: null,
 } as const;
 
 const auditorTable = {
@@ -57,6 +62,7 @@ const auditorTable = {
   holds: "c",
   covered: `(h.bot_key is null or t.bot_key = h.bot_key) and (h.param_key is null or t.param_key = h.param_key)
     and ${timeIs("t.accepted_at")}`,
+  inForce: null,
 } as const;
 
 export const userActions: PurgedTable = {
@@ -91,7 +97,7 @@ export const monthlyTables: readonly PurgedTable[] = [
     isLogged: false,
     covered: coveredCall,
   },
-  { ...auditorTable, name: "auditor.parameter_change" },
+  { ...auditorTable, name: "auditor.parameter_change", inForce: decisionInForce },
   { ...auditorTable, name: "auditor.ticket_recheck" },
   { ...auditorTable, name: "auditor.config_drift" },
   // A confirmation lies in its decision's month, and is held with it; it goes with it or later.
@@ -99,6 +105,7 @@ export const monthlyTables: readonly PurgedTable[] = [
     ...auditorTable,
     name: "auditor.confirmation",
     time: "kept_as_of",
+    inForce: confirmationInForce,
     covered: `exists (select from auditor.parameter_change c
       where c.accepted_at = t.decided_at and c.record_id = t.decision_id
         and (h.bot_key is null or c.bot_key = h.bot_key) and (h.param_key is null or c.param_key = h.param_key)
@@ -117,6 +124,11 @@ export const conflicts: PurgedTable = {
 /** Whether any hold in force covers the row `t`, as SQL. */
 export function heldSql(table: PurgedTable): string {
   return `exists (select from maintenance.hold_in_force h where h.kind = '${table.holds}' and ${table.covered})`;
+}
+
+/** Whether the row `t` stays though it is past its retention, as SQL. */
+export function staysSql(table: PurgedTable, basis: Basis): string {
+  return table.inForce === null ? heldSql(table) : `(${heldSql(table)} or ${table.inForce(basis)})`;
 }
 
 /** Whether the table has the row `t` too, where it lies elsewhere, as SQL. */

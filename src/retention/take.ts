@@ -3,7 +3,7 @@ import { lockHolds } from "./holds.ts";
 import { type Count, countRecords, lastDayOf, type Month, partitionName } from "./months.ts";
 import { inTransaction, lockPartitions, noteRewrite, type Pass, patiently, take } from "./pass.ts";
 import type { Step } from "./runs.ts";
-import { heldSql } from "./tables.ts";
+import { staysSql } from "./tables.ts";
 
 /** What is told of a month. */
 export function stepOf(month: Month, action: Step["action"], count: Count): Step {
@@ -69,9 +69,9 @@ export async function settle(pass: Pass, month: Month): Promise<boolean> {
 }
 
 /**
- * Takes a month of which some records are held: those move into a partition of the same month, in the
- * transaction that detaches the old one, so that they are readable at their place all the time. It shuts
- * readers and writers of the table out for the moment of the exchange.
+ * Takes a month of which some records stay, being held or in force: those move into a partition of the same
+ * month, in the transaction that detaches the old one, so that they are readable at their place all the time. It
+ * shuts readers and writers of the table out for the moment of the exchange.
  */
 export async function takeAside(pass: Pass, month: Month): Promise<void> {
   const { client, basis } = pass;
@@ -93,7 +93,7 @@ export async function takeAside(pass: Pass, month: Month): Promise<void> {
     // With its rows and indexes before the exchange: that takes no longer for many rows than for few.
     await client.query(`create table ${name}_held
       (like ${table.name} including defaults including constraints including indexes)`);
-    await client.query(`insert into ${name}_held select t.* from ${name} t where ${heldSql(table)}`);
+    await client.query(`insert into ${name}_held select t.* from ${name} t where ${staysSql(table, basis)}`);
     await client.query(`alter table ${table.name} detach partition ${name}`);
     await moveOut(pass, month, count);
     await client.query(`alter table ${name}_held rename to ${plainName}`);

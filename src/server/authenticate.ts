@@ -8,6 +8,8 @@ export type Caller = {
   readonly roles: ReadonlySet<Role>;
   /** The token's wallet as it stands there; compare in lower case. */
   readonly wallet: string | undefined;
+  /** When the token expires, on the wall clock: what goes on for longer than a call has to end then. */
+  readonly expiresAtMs: number;
 };
 
 export type Authenticator = {
@@ -23,8 +25,6 @@ const algorithms = ["EdDSA", "ES256", "ES384", "RS256", "PS256"];
 /** A remembered token costs about half a kilobyte; two generations of this many are kept. */
 const rememberedTokens = 10_000;
 
-type Remembered = { readonly caller: Caller; readonly expiresAtMs: number };
-
 /**
  * Checks bearer tokens: signature by a pinned algorithm, issuer, audience, expiry, subject, roles. A
  * verified one is remembered until it expires, as a signature check costs more than the whole call.
@@ -39,10 +39,10 @@ export function createAuthenticator(options: {
   readonly breakGlassMaxMinutes: number;
 }): Authenticator {
   // Two generations instead of an LRU: a full one becomes the old one, so a look-up never reorders.
-  let young = new Map<string, Remembered>();
-  let old = new Map<string, Remembered>();
+  let young = new Map<string, Caller>();
+  let old = new Map<string, Caller>();
 
-  function remember(token: string, entry: Remembered): void {
+  function remember(token: string, entry: Caller): void {
     if (young.size >= rememberedTokens) {
       old = young;
       young = new Map();
@@ -59,7 +59,7 @@ export function createAuthenticator(options: {
         if (entry === undefined) return undefined;
         remember(authorization, entry);
       }
-      return entry.expiresAtMs > options.nowMs() ? entry.caller : undefined;
+      return entry.expiresAtMs > options.nowMs() ? entry : undefined;
     },
 
     async verify(authorization) {
@@ -67,9 +67,8 @@ export function createAuthenticator(options: {
       if (authorization === undefined || token === undefined) {
         throw new Failure("TOKEN_INVALID", "the call needs a header authorization: Bearer <token>");
       }
-      const { subject, roles, wallet, expiresAtMs } = await verifyToken(token, options);
-      const caller = { subject, roles, wallet };
-      remember(authorization, { caller, expiresAtMs });
+      const caller = await verifyToken(token, options);
+      remember(authorization, caller);
       return caller;
     },
   };
@@ -78,7 +77,7 @@ export function createAuthenticator(options: {
 async function verifyToken(
   token: string,
   options: Parameters<typeof createAuthenticator>[0],
-): Promise<Caller & { expiresAtMs: number }> {
+): Promise<Caller> {
   try {
     const { payload } = await jwtVerify(token, options.keys, {
       algorithms,

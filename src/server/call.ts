@@ -7,12 +7,15 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { Caller } from "./authenticate.ts";
+import type { FairQueue } from "./fairQueue.ts";
 
 /** What a handler knows of its call, whichever listener it came in on. */
 export type CallContext = {
   readonly caller: Caller;
   /** Names the call in logs, errors and the access log. */
   readonly requestId: string;
+  /** When it came in whole, on the monotonic clock: its budgets run from then, whatever it waited for since. */
+  readonly receivedMs: number;
   /** When the call has to be answered, on the monotonic clock: the caller's deadline or the budget. */
   readonly deadlineMs: number;
   /** Aborted when the caller went away or the deadline passed. */
@@ -28,6 +31,8 @@ export type Unary<I extends DescMessage = DescMessage, O extends DescMessage = D
   readonly method: DescMethodUnary<I, O>;
   /** The server's own budget, whatever the caller sends. */
   readonly budgetMs: number;
+  /** Where its calls wait while too many are worked on; undefined: they do not. */
+  readonly queue: FairQueue | undefined;
   handle(request: MessageShape<I>, context: CallContext): Promise<MessageShape<O>>;
 };
 
@@ -51,6 +56,7 @@ export type Rpc =
       readonly kind: "unary";
       readonly method: DescMethodUnary;
       readonly budgetMs: number;
+      readonly queue: FairQueue | undefined;
       handle(request: Message, context: CallContext): Promise<Message>;
     }
   | {
@@ -68,8 +74,9 @@ export function unary<I extends DescMessage, O extends DescMessage>(
   method: DescMethodUnary<I, O>,
   budgetMs: number,
   handle: Unary<I, O>["handle"],
+  queue?: FairQueue,
 ): Unary<I, O> {
-  return { kind: "unary", method, budgetMs, handle };
+  return { kind: "unary", method, budgetMs, queue, handle };
 }
 
 export function serverStream<I extends DescMessage, O extends DescMessage>(

@@ -51,6 +51,7 @@ const codeOf = {
   RETENTION_BELOW_REGULATORY_MINIMUM: code.invalidArgument,
   PURGE_REFUSED: code.failedPrecondition,
   HOLD_ID_CONFLICT: code.alreadyExists,
+  SPOOL_FULL: code.resourceExhausted,
 } as const satisfies Record<Exclude<keyof typeof ErrorReason, "UNSPECIFIED">, Code>;
 
 export type Reason = keyof typeof codeOf;

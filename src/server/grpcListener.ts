@@ -1,5 +1,6 @@
 import type { EventEmitter } from "node:events";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { Server as TlsServer } from "node:tls";
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import {
   type handleBidiStreamingCall,
@@ -23,22 +24,24 @@ import { decodeRequest } from "./decode.ts";
 import { createEncoder } from "./encode.ts";
 import { Failure, statusBytes } from "./failure.ts";
 import { createHealth } from "./health.ts";
+import { http2ServersOf, setHttp2Options } from "./http2Below.ts";
+import { type GuardLimits, guardHttp2, http2Options } from "./http2Guard.ts";
 import { interruptible } from "./interruptible.ts";
 import { type Incoming, openPipeline, type Pipeline } from "./pipeline.ts";
 import { reflectionRpcs } from "./reflection.ts";
-import type { TlsFiles } from "./tls.ts";
+import { secureOptions, type TlsFiles } from "./tls.ts";
 import { createUnderWay, type UnderWay } from "./underWay.ts";
 import { showBadUtf8 } from "./utf8.ts";
 
-export type GrpcLimits = {
+export type GrpcLimits = GuardLimits & {
   /** Largest message taken, bytes. */
   readonly messageMaxBytes: number;
-  /** Streams one connection may have open at a time. */
-  readonly streamsPerConnection: number;
 };
 
 export type GrpcListener = {
   readonly port: number;
+  /** New connections get this certificate. */
+  renew(files: TlsFiles): void;
   /** Takes no new calls, lets the ones under way end for at most graceMs, then cuts them. */
   close(graceMs: number): Promise<void>;
 };
@@ -55,21 +58,24 @@ export async function listenGrpc(options: {
   readonly clock: Clock;
   readonly limits: GrpcLimits;
   readonly tls: TlsFiles | undefined;
+  /** Whether a service's calls can be answered, for gRPC health. */
+  readonly canAnswer: (service: string) => boolean;
 }): Promise<GrpcListener> {
   const server = new Server({
     "grpc.max_receive_message_length": options.limits.messageMaxBytes,
-    "grpc.max_concurrent_streams": options.limits.streamsPerConnection,
     "grpc.enable_channelz": 0, // Its bookkeeping on every call serves nobody here.
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.max_connection_idle_ms": options.limits.connectionIdleMs,
   });
+  setHttp2Options(server, http2Options(options.limits));
   showBadUtf8();
   setLogVerbosity(logVerbosity.NONE); // It would write to stderr what its errors say as well.
   const stopping = new AbortController();
   const calls = createUnderWay();
   const mounting = { clock: options.clock, stopping: stopping.signal, calls };
   for (const rpc of options.rpcs) mount(server, rpc, { ...mounting, pipeline: options.pipeline });
-  const health = createHealth(options.rpcs);
+  const health = createHealth(options.rpcs, options.canAnswer);
   const pipeline = openPipeline(options.clock);
   for (const rpc of [...health.rpcs, ...reflectionRpcs()]) mount(server, rpc, { ...mounting, pipeline });
 
@@ -92,9 +98,17 @@ export async function listenGrpc(options: {
         );
     });
   });
+  const streaming = new Set(
+    options.rpcs.filter((rpc) => rpc.kind === "bidi_stream").map((rpc) => definition(rpc).path),
+  );
+  const servers = http2ServersOf(server);
+  const guard = guardHttp2(servers, options.limits, (path) => streaming.has(path));
 
   return {
     port,
+    renew(files) {
+      for (const one of servers) if (one instanceof TlsServer) one.setSecureContext(secureOptions(files));
+    },
     async close(graceMs) {
       health.stop();
       stopping.abort(
@@ -110,6 +124,7 @@ export async function listenGrpc(options: {
       await Promise.race([drained, answered, late]);
       left.abort();
       server.forceShutdown();
+      guard[Symbol.dispose]();
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip } from "node:zlib";
+import type { Arriving } from "./arriving.ts";
 import { CallerGone } from "./call.ts";
 import { Failure } from "./failure.ts";
 
@@ -54,9 +55,11 @@ export async function readMessage(
   request: IncomingMessage,
   format: Format,
   maxBytes: number,
+  arriving: Arriving,
 ): Promise<Uint8Array> {
   const encoding = request.headers[format.encodingHeader];
-  const packed = await readAll(request, maxBytes + (format.enveloped ? envelopeBytes : 0), maxBytes);
+  const maxPackedBytes = maxBytes + (format.enveloped ? envelopeBytes : 0);
+  const packed = await readAll(request, maxPackedBytes, maxBytes, arriving);
   if (!format.enveloped) return decompress(packed, format, encoding, maxBytes);
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
   if (
@@ -76,20 +79,35 @@ export function emptyMessage(format: Format): Uint8Array {
   return new Uint8Array(format.enveloped ? [0, 0, 0, 0, message.length, ...message] : message);
 }
 
-async function readAll(body: IncomingMessage, maxPackedBytes: number, maxBytes: number): Promise<Buffer> {
+async function readAll(
+  body: IncomingMessage,
+  maxPackedBytes: number,
+  maxBytes: number,
+  arriving: Arriving,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
+  const refused = Promise.withResolvers<never>();
+  const request = arriving.begun((why) => {
+    if (why === "too much") refused.reject(tooMuch()); // Who is late is cut off by node:http.
+  });
+  // Leaving early must not destroy the connection: the refusal is still to be written.
+  const coming = body.iterator({ destroyOnReturn: false });
   try {
-    // Leaving early must not destroy the connection: the refusal is still to be written.
-    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+    for (;;) {
+      const { value: chunk, done } = await Promise.race([coming.next(), refused.promise]);
+      if (done === true) break;
       if (!Buffer.isBuffer(chunk)) throw new TypeError("a body is read as bytes");
       size += chunk.length;
       if (size > maxPackedBytes) throw tooLarge(maxBytes);
+      request.came(chunk.length);
       chunks.push(chunk);
     }
   } catch (cause) {
     // A request ends early when its caller does.
     throw body.errored === null ? cause : new CallerGone(undefined, { cause });
+  } finally {
+    request.done();
   }
   return Buffer.concat(chunks, size);
 }
@@ -127,6 +145,11 @@ export function callerWaitMs(headers: IncomingHttpHeaders): number {
   if (grpc === undefined) return Number.POSITIVE_INFINITY;
   const [, amount, unit = ""] = /^(\d{1,8})([HMSmun])$/.exec(String(grpc)) ?? [];
   return Number(amount) * (unitMs[unit] ?? Number.NaN);
+}
+
+function tooMuch(): Failure {
+  const text = "too many large requests are on their way at once; send it again later";
+  return new Failure("LIMIT_EXCEEDED", text, { retryAfterMs: 1000 });
 }
 
 function tooLarge(maxBytes: number): Failure {

@@ -26,7 +26,7 @@ export type Incoming = {
  */
 export type Request = () => Message | Promise<Message>;
 
-/** Every call takes the same way in, on both listeners: observe, authenticate, authorise, decode, budget, handle. */
+/** Every call takes the same way in, on both listeners: observe, authenticate, authorise, decode, budget, wait, handle. */
 export type Pipeline = {
   /** Answers one request. Never rejects with anything but a Failure or CallerGone. */
   unary(rpc: Extract<Rpc, { kind: "unary" }>, request: Request, call: Incoming): Promise<Message>;
@@ -105,27 +105,41 @@ export function createPipeline(options: {
     }
   }
 
-  function contextOf(caller: Caller, requestId: string, call: Incoming, deadlineMs: number): CallContext {
-    return new Context(caller, requestId, deadlineMs, call, clock);
+  function streamContext(caller: Caller, requestId: string, call: Incoming): CallContext {
+    return new Context(caller, requestId, clock.monotonicMs(), call.deadlineMs, call, clock);
   }
 
   return {
     async unary(rpc, request, call) {
       const observation = observer.begin(rpc.method);
       const requestId = nextRequestId();
+      const { queue } = rpc;
       let failure: Failure | undefined;
       let timer: NodeJS.Timeout | undefined;
+      let hasPlace = false;
+      let giveUp: (() => void) | undefined;
       try {
         const caller = await admit(rpc, call, requestId, request);
         const asked = request();
         // Over gRPC it is at hand, and waiting for what is at hand costs a turn.
         const message = asked instanceof Promise ? await asked : asked;
-        const budgetMs = Math.min(rpc.budgetMs, call.deadlineMs - clock.monotonicMs());
+        const receivedMs = clock.monotonicMs();
+        const budgetMs = Math.min(rpc.budgetMs, call.deadlineMs - receivedMs);
         if (budgetMs <= 0) throw budgetExceeded(rpc);
-        const context = contextOf(caller, requestId, call, clock.monotonicMs() + budgetMs);
+        const context = new Context(caller, requestId, receivedMs, receivedMs + budgetMs, call, clock);
         return await new Promise<Message>((resolve, reject) => {
           timer = setTimeout(() => reject(budgetExceeded(rpc)), budgetMs);
-          rpc.handle(message, context).then(resolve, reject);
+          if (queue === undefined || queue.enter()) {
+            hasPlace = true;
+            rpc.handle(message, context).then(resolve, reject);
+            return;
+          }
+          const handle = async () => rpc.handle(message, context);
+          giveUp = queue.wait(caller.subject, (place) => {
+            hasPlace = place;
+            if (call.isGone()) reject(new CallerGone());
+            else handle().then(resolve, reject);
+          });
         });
       } catch (cause) {
         if (cause instanceof CallerGone) throw cause;
@@ -133,17 +147,19 @@ export function createPipeline(options: {
         throw failure;
       } finally {
         clearTimeout(timer);
+        if (hasPlace) queue?.leave();
+        else giveUp?.();
         observation.end(failure, !call.isGone());
       }
     },
     stream(rpc, request, call) {
       const open = async (caller: Caller, requestId: string) =>
-        rpc.handle(await request(), contextOf(caller, requestId, call, call.deadlineMs));
+        rpc.handle(await request(), streamContext(caller, requestId, call));
       return observed(rpc, call, open, request);
     },
     bidi(rpc, requests, call) {
       const open = (caller: Caller, requestId: string) =>
-        rpc.handle(requests, contextOf(caller, requestId, call, call.deadlineMs));
+        rpc.handle(requests, streamContext(caller, requestId, call));
       return observed(rpc, call, open);
     },
   };
@@ -154,8 +170,14 @@ const longestTimerMs = 2 ** 31 - 1;
 
 /** For gRPC's own services (health, reflection): nobody is asked who they are. */
 export function openPipeline(clock: Clock): Pipeline {
-  const anonymous: Caller = { subject: "", roles: new Set(), wallet: undefined };
-  const context = (call: Incoming) => new Context(anonymous, "", call.deadlineMs, call, clock);
+  const anonymous: Caller = {
+    subject: "",
+    roles: new Set(),
+    wallet: undefined,
+    expiresAtMs: Number.POSITIVE_INFINITY,
+  };
+  const context = (call: Incoming) =>
+    new Context(anonymous, "", clock.monotonicMs(), call.deadlineMs, call, clock);
   return {
     unary: async (rpc, request, call) => rpc.handle(await request(), context(call)),
     async *stream(rpc, request, call) {
@@ -178,14 +200,23 @@ function budgetExceeded(rpc: Rpc): Failure {
 class Context implements CallContext {
   readonly caller: Caller;
   readonly requestId: string;
+  readonly receivedMs: number;
   readonly deadlineMs: number;
   readonly #call: Incoming;
   readonly #clock: Clock;
   #signal: AbortSignal | undefined;
 
-  constructor(caller: Caller, requestId: string, deadlineMs: number, call: Incoming, clock: Clock) {
+  constructor(
+    caller: Caller,
+    requestId: string,
+    receivedMs: number,
+    deadlineMs: number,
+    call: Incoming,
+    clock: Clock,
+  ) {
     this.caller = caller;
     this.requestId = requestId;
+    this.receivedMs = receivedMs;
     this.deadlineMs = deadlineMs;
     this.#call = call;
     this.#clock = clock;

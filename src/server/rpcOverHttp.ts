@@ -11,6 +11,7 @@ import {
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Clock } from "../clock.ts";
+import type { Arriving } from "./arriving.ts";
 import type { Rpc } from "./call.ts";
 import { decodeRequest } from "./decode.ts";
 import { details, Failure } from "./failure.ts";
@@ -46,10 +47,11 @@ export function rpcOverHttp(options: {
   readonly pipeline: Pipeline;
   readonly clock: Clock;
   readonly messageMaxBytes: number;
+  readonly arriving: Arriving;
   /** When aborted, calls are refused with its reason. */
   readonly stopping: AbortSignal;
 }): (request: http.IncomingMessage, response: http.ServerResponse) => NoCall | undefined {
-  const { clock, messageMaxBytes, stopping } = options;
+  const { clock, messageMaxBytes, arriving, stopping } = options;
   const routes = new Map<string, Route>();
   const router = createConnectRouter({
     grpc: false,
@@ -99,7 +101,7 @@ export function rpcOverHttp(options: {
         "connect-timeout-ms must be up to 10 digits, grpc-timeout up to 8 and one of H, M, S, m, u, n",
       );
     }
-    const bytes = await readMessage(request, format, messageMaxBytes);
+    const bytes = await readMessage(request, format, messageMaxBytes, arriving);
     const desc = rpc.method.input;
     return format.binary ? decodeRequest(desc, bytes) : decodeJsonRequest(desc, bytes);
   }

@@ -1,9 +1,16 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { TlsOptions } from "node:tls";
 import { StartupError } from "../startupError.ts";
 
 /** PEM files, checked. With clientCa, only callers with a certificate of that authority are served. */
-export type TlsFiles = { readonly cert: Buffer; readonly key: Buffer; readonly clientCa: Buffer | undefined };
+export type TlsFiles = {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly clientCa: Buffer | undefined;
+  /** Reads the same files again. Throws as loadTls does. */
+  readonly readAgain: () => TlsFiles;
+};
 
 /**
  * The TLS settings; undefined when none is set. Throws a StartupError that names the setting for a file
@@ -18,6 +25,10 @@ export function loadTls(env: NodeJS.ProcessEnv): TlsFiles | undefined {
   if (!certPath && !keyPath && !caPath) return undefined;
   if (!certPath || !keyPath)
     throw new StartupError("GOVERNANCE_TLS_CERT and GOVERNANCE_TLS_KEY: TLS needs both");
+  return readTls(certPath, keyPath, caPath);
+}
+
+function readTls(certPath: string, keyPath: string, caPath: string | undefined): TlsFiles {
   const cert = readSetting("GOVERNANCE_TLS_CERT", certPath);
   const key = readSetting("GOVERNANCE_TLS_KEY", keyPath);
   const clientCa = caPath ? readSetting("GOVERNANCE_TLS_CLIENT_CA", caPath) : undefined;
@@ -25,7 +36,21 @@ export function loadTls(env: NodeJS.ProcessEnv): TlsFiles | undefined {
   if (!certificate("GOVERNANCE_TLS_CERT", certPath, cert).checkPrivateKey(privateKey(keyPath, key))) {
     throw new StartupError(`GOVERNANCE_TLS_KEY: ${keyPath} is not the key of the certificate in ${certPath}`);
   }
-  return { cert, key, clientCa };
+  const readAgain = () => readTls(certPath, keyPath, caPath);
+  return { cert, key, clientCa, readAgain };
+}
+
+/** What either listener speaks at least. */
+export const oldestTls = "TLSv1.2";
+
+/** What a listener's TLS is made of: 1.2 and up, and with clientCa nobody without a certificate. */
+export function secureOptions({ cert, key, clientCa }: TlsFiles): TlsOptions {
+  return {
+    cert,
+    key,
+    minVersion: oldestTls,
+    ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true }),
+  };
 }
 
 function readSetting(setting: string, path: string): Buffer {

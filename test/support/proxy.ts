@@ -11,7 +11,9 @@ export type DatabaseProxy = AsyncDisposable & {
   thaw(): void;
   /** Cuts all connections and refuses new ones. */
   cut(): void;
-  /** Takes connections again after a cut. */
+  /** Cuts all connections and answers new ones what a Postgres says while it starts up or recovers (57P03). */
+  startUp(): void;
+  /** Takes connections again after a cut, or passes them on after a start-up. */
   mend(): void;
 };
 
@@ -21,10 +23,16 @@ export async function startDatabaseProxy(): Promise<DatabaseProxy> {
   const sockets = new Set<net.Socket>();
   let frozen = false;
   let isCut = false;
+  let isStartingUp = false;
 
   const server = net.createServer({ pauseOnConnect: true }, (client) => {
     if (isCut) {
       client.destroy();
+      return;
+    }
+    if (isStartingUp) {
+      client.on("error", () => undefined);
+      client.once("data", () => client.end(startingUp)).resume();
       return;
     }
     const upstream = net.connect(target);
@@ -68,8 +76,13 @@ export async function startDatabaseProxy(): Promise<DatabaseProxy> {
       isCut = true;
       cutAll();
     },
+    startUp() {
+      isStartingUp = true;
+      cutAll();
+    },
     mend() {
       isCut = false;
+      isStartingUp = false;
     },
     async [Symbol.asyncDispose]() {
       cutAll();
@@ -77,3 +90,11 @@ export async function startDatabaseProxy(): Promise<DatabaseProxy> {
     },
   };
 }
+
+/** The ErrorResponse of a server that takes no sessions yet. */
+const startingUp = (() => {
+  const fields = "SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
+  const head = Buffer.from("E\0\0\0\0", "latin1");
+  head.writeInt32BE(4 + fields.length, 1);
+  return Buffer.concat([head, Buffer.from(fields, "latin1")]);
+})();

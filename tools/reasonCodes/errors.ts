@@ -15,6 +15,7 @@ const retries: Readonly<Record<Reason, string>> = {
   EVENT_ID_CONFLICT: "no: mend how ids are made",
   WRITE_ID_CONFLICT: "no: mend how ids are made",
   STORE_UNAVAILABLE: "**yes**, with the same ids, after RetryInfo's delay",
+  SPOOL_FULL: "**yes**, with the same ids, after RetryInfo's delay",
   BUDGET_EXCEEDED: "**yes**, with the same ids: they tell what became of the first try",
   LIMIT_EXCEEDED: "no: send less",
   NOT_SERVED: "no",

@@ -76,6 +76,12 @@ export function createConfirmWrite(dependencies: AuditorDependencies) {
     };
     const [answer] = await stored(dependencies.confirmations.append(decisionId, [row]), recordWithinMs);
     switch (answer?.kind) {
+      case "buffered":
+        return {
+          $typeName: "polytraders.governance.v1.ConfirmWriteResponse",
+          outcome: request.outcome,
+          durability: Durability.BUFFERED,
+        };
       case "not_allowed":
         throw invalidField(
           "decision_id",
@@ -89,6 +95,11 @@ export function createConfirmWrite(dependencies: AuditorDependencies) {
           durability: Durability.DURABLE,
         };
       default:
+        // Another replica may have acknowledged the decision and not delivered it yet.
+        if ((await dependencies.replicas.holding()).length > 0) {
+          const text = `decision_id ${decisionId} is not on record yet; send the same again`;
+          throw new Failure("STORE_UNAVAILABLE", text, { retryAfterMs: 1000 });
+        }
         throw new Failure(
           "NOT_FOUND",
           `decision_id ${decisionId} is not on record; if CheckWrite answered NOT_RECORDED, send the write to RecordUngatedWrite`,

@@ -1,4 +1,4 @@
-import { StoreUnavailable } from "../../journal/journal.ts";
+import { StoreUnavailable } from "../../journal/commit.ts";
 import { Failure } from "../../server/failure.ts";
 
 /**

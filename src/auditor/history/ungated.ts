@@ -36,7 +36,8 @@ export function createRecordUngatedWrite(dependencies: AuditorDependencies) {
     const row = await ungatedRow(write, cause, context.caller.subject, dependencies);
     const [outcome] = await stored(
       dependencies.journal.append(orderKeyOf(write), [row]).then((outcomes) => {
-        if (outcomes[0]?.kind === "recorded") ungatedRecorded(row, dependencies);
+        const kind = outcomes[0]?.kind;
+        if (kind === "recorded" || kind === "buffered") ungatedRecorded(row, dependencies);
         return outcomes;
       }),
       recordWithinMs,
@@ -54,7 +55,7 @@ export function createRecordUngatedWrite(dependencies: AuditorDependencies) {
       );
     return {
       $typeName: "polytraders.governance.v1.RecordUngatedWriteResponse",
-      durability: Durability.DURABLE,
+      durability: outcome?.kind === "buffered" ? Durability.BUFFERED : Durability.DURABLE,
       decisionId: record.recordId,
       report: operationsReport(record),
       replayed: isReplayed,
@@ -77,7 +78,7 @@ async function ungatedRow(
   };
 }
 
-/** Said once for each record, also when its caller left earlier. Tiers P0 and P1 are for a pager. */
+/** Said once for each record, also when its caller left earlier. Tiers P0 and P1 are for a pager, but for automation (R16). */
 function ungatedRecorded(row: DecisionRow, { sequencer, onUngated, log }: AuditorDependencies): void {
   sequencer.nudge();
   onUngated(row);
@@ -85,6 +86,6 @@ function ungatedRecorded(row: DecisionRow, { sequencer, onUngated, log }: Audito
   const { tier, verdict } = row.decision;
   const { botSlug, paramName } = row.write;
   const about = { reasonCode, decisionId: row.recordId, botSlug, paramName, paramTier: tier, verdict };
-  const page = tier === "P0" || tier === "P1";
+  const page = (tier === "P0" || tier === "P1") && !row.automated;
   log.warn({ ...about, page, automated: row.automated }, userMessages[reasonCode]);
 }

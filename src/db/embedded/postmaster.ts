@@ -5,7 +5,7 @@ import { StartupError } from "../../startupError.ts";
 import type { Command } from "./account.ts";
 import { readPidFile } from "./pidFile.ts";
 import { childEnvironment } from "./settings.ts";
-import { STOP_STEPS } from "./stopSteps.ts";
+import { STOP_STEPS, type StopSteps, stopStepsWithin } from "./stopSteps.ts";
 
 /** How a Postgres ended that nobody asked to. */
 export type PostgresExit = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
@@ -13,6 +13,8 @@ export type PostgresExit = { readonly code: number | null; readonly signal: Node
 /** A running Postgres. Disposing of it stops it. */
 export type Postmaster = AsyncDisposable & {
   readonly pid: number;
+  /** Stops it by these steps; once it is asked to stop, later calls wait for that. */
+  stop(steps: StopSteps): Promise<void>;
   /** Resolves if Postgres ends without being asked; never otherwise. */
   readonly exited: Promise<PostgresExit>;
 };
@@ -23,19 +25,23 @@ const MAX_LOG_BYTES = 10 * 1024 * 1024;
 /** How long to wait for the last processes of a Postgres that was killed. */
 const REMNANTS_MS = 10_000;
 
-/** Starts Postgres and resolves when it accepts connections, 120 s at most (recovery). Throws StartupError. */
+/**
+ * Starts Postgres and resolves when it accepts connections, 120 s at most (recovery); when `signal` is aborted it
+ * is given up, in 2 s. Throws StartupError.
+ */
 export async function startPostmaster(
   command: Command,
   dataDir: string,
   logFile: string,
+  signal: AbortSignal | undefined,
 ): Promise<Postmaster> {
   const deadline = performance.now() + REMNANTS_MS;
   for (;;) {
-    const result = await tryStart(command, dataDir, logFile);
+    const result = await tryStart(command, dataDir, logFile, signal);
     if (typeof result !== "string") return result;
     // Has no code of its own. Postgres refuses while processes of a killed one may still write; they end soon.
     const remnants = result.includes("pre-existing shared memory block");
-    if (!remnants || performance.now() > deadline) {
+    if (!remnants || performance.now() > deadline || signal?.aborted) {
       const hint = remnants
         ? "end the old one's processes (`postgres: governance ...`) and start again; "
         : "";
@@ -47,7 +53,12 @@ export async function startPostmaster(
   }
 }
 
-async function tryStart(command: Command, dataDir: string, logFile: string): Promise<Postmaster | string> {
+async function tryStart(
+  command: Command,
+  dataDir: string,
+  logFile: string,
+  signal: AbortSignal | undefined,
+): Promise<Postmaster | string> {
   const log = await openLog(logFile);
   const logStart = (await log.stat()).size;
   const child = spawn(command.file, [...command.args], {
@@ -64,18 +75,24 @@ async function tryStart(command: Command, dataDir: string, logFile: string): Pro
   });
   await log.close();
   if (child.pid === undefined) return failure?.message ?? `${command.file} cannot be run`;
-  const problem = await untilReady(child, child.pid, dataDir);
+  const problem = await untilReady(child, child.pid, dataDir, signal);
   if (problem === undefined) return running(child, child.pid);
-  await stopChild(child);
+  await stopChild(child, signal?.aborted ? stopStepsWithin(1_500) : STOP_STEPS);
   return (await firstComplaint(logFile, logStart)) ?? problem;
 }
 
-async function untilReady(child: ChildProcess, pid: number, dataDir: string): Promise<string | undefined> {
+async function untilReady(
+  child: ChildProcess,
+  pid: number,
+  dataDir: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (performance.now() < deadline) {
     if (hasEnded(child)) return `it ended with ${child.signalCode ?? `code ${child.exitCode}`}`;
     const status = await readPidFile(dataDir);
     if (status?.pid === pid && status.ready) return undefined;
+    if (signal?.aborted) return "it was stopped before it was ready";
     await sleep(POLL_MS);
   }
   return `it was not ready within ${START_TIMEOUT_MS / 1000} s`;
@@ -92,19 +109,16 @@ function running(child: ChildProcess, pid: number): Postmaster {
   // For a process that ends without disposing of us, by process.exit() or an uncaught error.
   const interrupt = () => child.kill("SIGINT");
   process.on("exit", interrupt);
-  return {
-    pid,
-    exited,
-    [Symbol.asyncDispose]() {
-      stopping ??= stopChild(child);
-      return stopping;
-    },
+  const stop = (steps: StopSteps) => {
+    stopping ??= stopChild(child, steps);
+    return stopping;
   };
+  return { pid, exited, stop, [Symbol.asyncDispose]: () => stop(STOP_STEPS) };
 }
 
-async function stopChild(child: ChildProcess): Promise<void> {
+async function stopChild(child: ChildProcess, steps: StopSteps): Promise<void> {
   const ended = new Promise((resolve) => child.once("exit", resolve));
-  for (const { signal, waitMs } of STOP_STEPS) {
+  for (const { signal, waitMs } of steps) {
     if (hasEnded(child)) return;
     child.kill(signal);
     await Promise.race([ended, sleep(waitMs, undefined, { ref: false })]);

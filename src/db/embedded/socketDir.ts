@@ -1,4 +1,4 @@
-import { chown, mkdtemp, rm, rmdir, unlink } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, rm, rmdir, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { StartupError } from "../../startupError.ts";
@@ -12,8 +12,11 @@ const MAX_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 /** Where Postgres puts its socket. Disposing of it removes a folder that was made for it. */
 export type SocketDir = AsyncDisposable & { readonly path: string };
 
-/** The cluster's folder itself, which only its owner may enter; or, if that path is too long, one made for it. */
-export async function openSocketDir(dataDir: string, account: Account): Promise<SocketDir> {
+/**
+ * The cluster's folder itself, which only its owner may enter; or, if that path is too long, one made for it, where
+ * an `earlier` one was.
+ */
+export async function openSocketDir(dataDir: string, account: Account, earlier?: string): Promise<SocketDir> {
   if (fits(dataDir)) {
     await clearSocketDir(dataDir);
     return { path: dataDir, async [Symbol.asyncDispose]() {} };
@@ -25,7 +28,9 @@ export async function openSocketDir(dataDir: string, account: Account): Promise<
         `(${MAX_PATH_BYTES} bytes with /${SOCKET}); name a shorter one`,
     );
   }
-  const path = await mkdtemp(join(parent, PREFIX));
+  const path = earlier ?? (await mkdtemp(join(parent, PREFIX)));
+  // Clearing up after the earlier run has removed it.
+  await mkdir(path, { recursive: true, mode: 0o700 });
   if (account.owner) await chown(path, account.owner.uid, account.owner.gid);
   return {
     path,

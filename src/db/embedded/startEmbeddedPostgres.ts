@@ -12,6 +12,7 @@ import { type PostgresExit, startPostmaster } from "./postmaster.ts";
 import { ADMIN_ROLE, DATABASE, ensureRoles, SERVICE_ROLE, SUPERUSER } from "./roles.ts";
 import { serverArguments } from "./settings.ts";
 import { openSocketDir } from "./socketDir.ts";
+import { stopStepsWithin } from "./stopSteps.ts";
 
 export type EmbeddedPostgresOptions = {
   /** The cluster's folder, made if need be. Beside it lies postgres-passwords.json. */
@@ -20,6 +21,10 @@ export type EmbeddedPostgresOptions = {
   readonly logFile: string;
   /** Postgres settings over ours, as `{ fsync: "off" }` in tests. */
   readonly extraSettings?: Readonly<Record<string, string>>;
+  /** Where a run before that has ended had its socket, and its clients look for it. */
+  readonly socketDir?: string;
+  /** When it is aborted, a start that is under way is given up. */
+  readonly signal?: AbortSignal;
 };
 
 /** A Postgres of our own. Disposing of it stops it, in 20 s at most. */
@@ -31,6 +36,8 @@ export type EmbeddedPostgres = AsyncDisposable & {
   readonly superuser: ConnectionSettings;
   /** Resolves if Postgres ends without being asked; never otherwise. */
   readonly exited: Promise<PostgresExit>;
+  /** As disposing, in `withinMs` at most. */
+  stop(withinMs: number): Promise<void>;
 };
 
 /**
@@ -75,9 +82,9 @@ async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres
   }
 
   await using started = new AsyncDisposableStack();
-  const socketDir = started.use(await openSocketDir(dataDir, account)).path;
+  const socketDir = started.use(await openSocketDir(dataDir, account, options.socketDir)).path;
   const command = account.command(binaries.postgres, serverArguments(dataDir, socketDir, extra));
-  const postmaster = started.use(await startPostmaster(command, dataDir, options.logFile));
+  const postmaster = started.use(await startPostmaster(command, dataDir, options.logFile, options.signal));
   const superuser = connection(socketDir, SUPERUSER, passwords.superuser, DATABASE);
   await ensureRoles(superuser, passwords);
 
@@ -89,6 +96,10 @@ async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres
     superuser,
     admin: connection(socketDir, ADMIN_ROLE, passwords.admin, DATABASE),
     service: connection(socketDir, SERVICE_ROLE, passwords.service, DATABASE),
+    async stop(withinMs) {
+      await postmaster.stop(stopStepsWithin(withinMs));
+      await running.disposeAsync();
+    },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }

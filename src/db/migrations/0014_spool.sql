@@ -28,7 +28,8 @@ create table log.recovery (
   folded bigint not null,
   conflicting bigint not null,
   refused bigint not null,
-  lost bigint not null
+  -- null: the spool was damaged, and nothing was left that could tell how many it had held.
+  lost bigint
 );
 create index recovery_order on log.recovery (epoch, xid, ord);
 select maintenance.make_append_only('log.recovery');
@@ -122,6 +123,95 @@ begin
   get diagnostics v_placed = row_count;
   update log.state set next_position = v_state.next_position + v_placed, horizon = v_below;
   return query select v_state.epoch, v_state.next_position + v_placed - 1, v_below::text, v_placed;
+end $$;
+
+-- As before, but a closing may come twice: its commit's answer was lost, and the spool had it too.
+create or replace function ledger.append(
+  p_event_id text[], p_content_hash bytea[], p_record_id text[], p_accepted_at timestamptz[],
+  p_retained_until date[], p_wallet text[], p_session_id text[], p_action_type text[],
+  p_recorded_by text[], p_trace_id text[], p_params_json text[], p_inexact_json text[],
+  p_occurred_at_ns bigint[], p_session_seq bigint[], p_mentions text[], p_key_mentions text[],
+  p_former_event_id text[], p_closing text[], p_closing_identity text[], p_identities text[],
+  p_producer_subject text[], p_producer_stream text[], p_producer_offset bigint[], p_producer_follows bigint[]
+) returns table (index int, same_content boolean, first_record_id text, first_accepted_at timestamptz)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  v_epoch int := log.current_epoch();
+  v_recorded int;
+begin
+  perform ledger.refuse_closed(p_identities);
+  with input as (
+    select * from unnest(
+      p_event_id, p_content_hash, p_record_id, p_accepted_at, p_retained_until, p_wallet, p_session_id,
+      p_action_type, p_recorded_by, p_trace_id, p_params_json, p_inexact_json, p_occurred_at_ns, p_session_seq,
+      p_mentions, p_key_mentions, p_former_event_id
+    ) with ordinality as i (
+      event_id, content_hash, record_id, accepted_at, retained_until, wallet, session_id, action_type, recorded_by,
+      trace_id, params_json, inexact_json, occurred_at_ns, session_seq, mentions, key_mentions, former_event_id, nth)
+  ), claimed as (
+    insert into ledger.event_key (event_id, record_id, accepted_at, epoch, ord, content_hash, mentions)
+    select distinct on (event_id collate "C") event_id, record_id, accepted_at, v_epoch, nth - 1, content_hash,
+      key_mentions::text[]
+    from input
+    where former_event_id is null or not exists (select from ledger.event_key k where k.event_id = former_event_id)
+    order by event_id collate "C", nth
+    on conflict do nothing
+    returning record_id
+  )
+  insert into ledger.user_action (
+    accepted_at, epoch, ord, retained_until, session_seq, occurred_at_ns, record_id, event_id, wallet,
+    session_id, action_type, recorded_by, trace_id, params_json, inexact_json, mentions)
+  select accepted_at, v_epoch, nth - 1, retained_until, session_seq, occurred_at_ns, record_id, event_id, wallet,
+    session_id, action_type, recorded_by, trace_id, params_json, inexact_json, mentions::text[]
+  from input where record_id in (select record_id from claimed);
+  get diagnostics v_recorded = row_count;
+
+  if cardinality(p_closing) > 0 then
+    insert into ledger.closing (record_id, identity, wallet, closed_at, asked_by)
+    select i.record_id, c.identity, i.wallet, i.accepted_at, i.recorded_by
+    from unnest(p_closing, p_closing_identity) as c (record_id, identity)
+    join unnest(p_record_id, p_event_id, p_wallet, p_accepted_at, p_recorded_by)
+      as i (record_id, event_id, wallet, accepted_at, recorded_by) on i.record_id = c.record_id
+    join ledger.event_key k on k.event_id = i.event_id and k.record_id = i.record_id
+    on conflict do nothing;
+  end if;
+
+  perform ledger.move_bookmarks('a', p_producer_subject, p_producer_stream, p_producer_offset, p_producer_follows);
+
+  if v_recorded < cardinality(p_event_id) then
+    insert into ledger.conflict (
+      event_id, content_hash, first_record_id, accepted_at, epoch, ord, retained_until, session_seq,
+      occurred_at_ns, wallet, session_id, action_type, recorded_by, trace_id, params_json, inexact_json, mentions)
+    select i.event_id, i.content_hash, k.record_id, i.accepted_at, v_epoch, i.nth - 1, i.retained_until,
+      i.session_seq, i.occurred_at_ns, i.wallet, i.session_id, i.action_type, i.recorded_by, i.trace_id,
+      i.params_json, i.inexact_json, i.mentions::text[]
+    from (
+      select *, case when former_event_id is null then event_id
+          else ledger.standing_key(event_id, former_event_id) end as key_id from unnest(
+        p_event_id, p_content_hash, p_accepted_at, p_retained_until, p_wallet, p_session_id, p_action_type,
+        p_recorded_by, p_trace_id, p_params_json, p_inexact_json, p_occurred_at_ns, p_session_seq, p_mentions,
+        p_former_event_id
+      ) with ordinality as i (
+        event_id, content_hash, accepted_at, retained_until, wallet, session_id, action_type, recorded_by, trace_id,
+        params_json, inexact_json, occurred_at_ns, session_seq, mentions, former_event_id, nth)
+    ) as i
+    join ledger.event_key k on k.event_id = i.key_id
+    where k.content_hash <> i.content_hash
+    order by i.event_id collate "C", i.content_hash
+    on conflict do nothing;
+
+    return query
+      select (i.nth - 1)::int, k.content_hash = i.content_hash, k.record_id, k.accepted_at
+      from (
+        select *, case when former_event_id is null then event_id
+          else ledger.standing_key(event_id, former_event_id) end as key_id
+        from unnest(p_event_id, p_content_hash, p_record_id, p_former_event_id)
+          with ordinality as i (event_id, content_hash, record_id, former_event_id, nth)
+      ) as i
+      join ledger.event_key k on k.event_id = i.key_id
+      where k.record_id <> i.record_id;
+  end if;
 end $$;
 
 -- A decision without a write id may come twice: its commit's answer was lost, and the spool had it too.

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ParameterChangeAuditorService } from "../../../gen/ts/polytraders/governance/v1/parameter_change_auditor_service_pb.ts";
 import { UserActivityLedgerService } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import { readExport } from "../../support/exportReader.ts";
+import { logRecords } from "../../support/logRecords.ts";
 import { type Protocol, startTestService, type TestService } from "../../support/service.ts";
 import { outcomeOf } from "./refusals.ts";
 
@@ -165,4 +166,25 @@ test("a hostile string is found as the session it is, and nothing else with it",
     expect(actions.map(({ report }) => report?.eventId)).toContain(`session-${i}`);
     expect(actions.every(({ report }) => report?.sessionId === sessionId)).toBe(true);
   });
+});
+
+test("a hostile string in the log is one line of JSON, with nothing in it that a terminal obeys", async () => {
+  const records = logRecords("debug");
+  await using logging = await startTestService({ log: records.log, config: "tiers: { '*': P0 }\n" });
+  const token = await logging.token({ roles: ["bot"], subject: "bot\r\n\x1b[31m" });
+  const auditor = logging.client(ParameterChangeAuditorService, token);
+  await inParallel(fits(256), async (hostile) => {
+    await auditor.checkWrite({
+      botSlug: "bot",
+      paramName: hostile,
+      editorId: hostile,
+      newValueJson: JSON.stringify({ [hostile]: hostile }),
+    });
+  });
+  const lines = records.text().trimEnd().split("\n");
+  expect(lines.length).toBe(records.records().length);
+  for (const line of lines) expect(JSON.parse(line)).toBeTypeOf("object");
+  expect(records.text()).toContain("drop table ledger.user_action");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+  expect(records.text()).not.toMatch(/[\x00-\x09\x0b-\x1f]/);
 });

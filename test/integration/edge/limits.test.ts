@@ -18,7 +18,9 @@ let service: TestService;
 let bot: string;
 let compliance: string;
 beforeAll(async () => {
-  service = await startTestService({ limits: { httpRequestTimeoutMs: 500, streamsPerConnection: 7 } });
+  service = await startTestService({
+    limits: { headersWithinMs: 500, requestWithinMs: 500, streamsPerConnection: 7 },
+  });
   bot = await service.token({ roles: ["bot"] });
   compliance = await service.token({ roles: ["compliance"] });
 });

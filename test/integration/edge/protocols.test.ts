@@ -223,10 +223,16 @@ const calls: readonly Call[] = [
     refused: { code: "InvalidArgument", reason: "RETENTION_BELOW_REGULATORY_MINIMUM", field: "value" },
   },
   {
-    name: "a stream of a later version is not served",
+    name: "reports are streamed",
     role: "compliance",
-    call: ({ reports }) => collected(reports.streamReports({})),
-    refused: { code: "Unimplemented", reason: "NOT_SERVED" },
+    given: ({ ledger }, own) => ledger.recordUserAction(action(own)),
+    call: ({ reports }) => firstOf(reports.streamReports({})),
+  },
+  {
+    name: "reports of a topic that does not exist are refused",
+    role: "operator",
+    call: ({ reports }) => collected(reports.streamReports({ topic: "polytraders.reports.other" })),
+    refused: { code: "InvalidArgument", reason: "INVALID_FIELD", field: "topic" },
   },
   {
     name: "a unary call without a token is not authenticated",
@@ -253,6 +259,12 @@ const calls: readonly Call[] = [
     refused: { code: "PermissionDenied", reason: "ROLE_NOT_ALLOWED" },
   },
 ];
+
+/** The first message of a stream that goes on. */
+async function firstOf<T>(messages: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const message of messages) return message;
+  return undefined;
+}
 
 async function clientsOf(protocol: Protocol, role: Role | undefined): Promise<Clients> {
   const token = role === undefined ? undefined : await service.token({ roles: [role], wallet });

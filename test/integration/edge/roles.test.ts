@@ -1,5 +1,6 @@
-import type { DescMethod } from "@bufbuild/protobuf";
+import { create, type DescMethod, toBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { StreamReportsRequestSchema } from "../../../gen/ts/polytraders/governance/v1/report_stream_pb.ts";
 import { contract } from "../../../src/server/contract.ts";
 import { startTestService, type TestService } from "../../support/service.ts";
 import { callGrpc, callHttp, envelope, grpcClient, pathOf, readJsonError, unwrap } from "./raw.ts";
@@ -57,10 +58,20 @@ test("the table has a row for every method of the contract, and no other", () =>
 const permissionDenied = 7;
 const unauthenticated = 16;
 
+/** A stream that goes on for ever if it may is asked for what it refuses: progress every -1 seconds. */
+const badProgress = toBinary(
+  StreamReportsRequestSchema,
+  create(StreamReportsRequestSchema, { progressSeconds: -1 }),
+);
+const emptyJson = (method: DescMethod) =>
+  method.name === "StreamReports" ? '{"progress_seconds":-1}' : "{}";
+
 /** The code and the reason that an empty request ends with over gRPC. */
 async function overGrpc(method: DescMethod, token: string | undefined) {
   using client = grpcClient(service.grpcPort);
-  const { code, reasons } = await callGrpc(client, pathOf(method), token === undefined ? {} : { token });
+  const requests = [method.name === "StreamReports" ? badProgress : new Uint8Array()];
+  const call = token === undefined ? { requests } : { requests, token };
+  const { code, reasons } = await callGrpc(client, pathOf(method), call);
   return { isRefused: code === permissionDenied || code === unauthenticated, code, reason: reasons.join() };
 }
 
@@ -70,7 +81,7 @@ async function overHttp(method: DescMethod, token: string | undefined) {
   const answer = await callHttp(service.httpPort, pathOf(method), {
     token,
     headers: { "content-type": isUnary ? "application/json" : "application/connect+json" },
-    body: isUnary ? "{}" : envelope("{}"),
+    body: isUnary ? "{}" : envelope(emptyJson(method)),
   });
   const last = isUnary ? answer.body : unwrap(answer.body).at(-1)?.message;
   if (isUnary && answer.status === 200) return { isRefused: false, code: 0, reason: "" };

@@ -266,6 +266,7 @@ test("a dry run tells the steps of the run that follows it, changes nothing, and
     scope: { kind: 1, sessionId: "held" },
     reason: "matter",
   });
+  await past.eventIds(); // So that the log has placed the hold too.
   const before = await everything(past);
   const { run: dry } = await past.operating.runPurge({ dryRun: true });
   expect(dry).toMatchObject({ dryRun: true, runId: "" });

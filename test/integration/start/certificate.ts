@@ -10,6 +10,10 @@ export type Certificate = { readonly name: string; readonly cert: string; readon
 export function makeCertificate(options: {
   readonly name: string;
   readonly signedBy?: Certificate;
+  /** Whether it was good in 2020 alone. */
+  readonly isExpired?: boolean;
+  /** The one host that it is for, instead of localhost and 127.0.0.1. */
+  readonly onlyHost?: string;
 }): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const issuer = options.signedBy?.name ?? options.name;
@@ -19,10 +23,13 @@ export function makeCertificate(options: {
     integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
     ecdsaWithSha256,
     nameOf(issuer),
-    sequence(time("200101000000Z"), time("491231235959Z")),
+    sequence(time("200101000000Z"), time(options.isExpired ? "201231235959Z" : "491231235959Z")),
     nameOf(options.name),
     publicKey.export({ type: "spki", format: "der" }),
-    tagged(0xa3, sequence(basicConstraints(options.signedBy === undefined), alternativeNames)),
+    tagged(
+      0xa3,
+      sequence(basicConstraints(options.signedBy === undefined), alternativeNames(options.onlyHost)),
+    ),
   );
   const der = sequence(tbs, ecdsaWithSha256, bitString(signature(tbs, signingKey)));
   const base64 = der
@@ -63,7 +70,12 @@ const nameOf = (name: string) =>
   sequence(tagged(0x31, sequence(identifier("550403"), tagged(0x0c, Buffer.from(name)))));
 const basicConstraints = (isAuthority: boolean) =>
   sequence(identifier("551d13"), octets(sequence(...(isAuthority ? [Buffer.from([0x01, 0x01, 0xff])] : []))));
-const alternativeNames = sequence(
-  identifier("551d11"),
-  octets(sequence(tagged(0x82, Buffer.from("localhost")), tagged(0x87, Buffer.from([127, 0, 0, 1])))),
-);
+const alternativeNames = (onlyHost: string | undefined) =>
+  sequence(
+    identifier("551d11"),
+    octets(
+      onlyHost === undefined
+        ? sequence(tagged(0x82, Buffer.from("localhost")), tagged(0x87, Buffer.from([127, 0, 0, 1])))
+        : sequence(tagged(0x82, Buffer.from(onlyHost))),
+    ),
+  );

@@ -98,11 +98,6 @@ describe.concurrent("the start is refused with one line that names the setting:"
       /^DATABASE_URL: is not a URL like postgresql:(?!.*secret)/,
     ],
     [
-      "a database that nobody serves",
-      () => ({ DATABASE_URL: "postgresql://me:secret@127.0.0.1:1/db" }),
-      /^DATABASE_URL: cannot connect \(ECONNREFUSED\): nothing listens there$/,
-    ],
-    [
       "a wrong password",
       () => ({ DATABASE_URL: withWrongPassword("service") }),
       /^DATABASE_URL: cannot connect \(28P01\): the password is wrong$/,

@@ -54,6 +54,18 @@ test("it is asked with the ticket, the parameter and the time, as the token's us
   });
 });
 
+test("what is wrong with the ticket is told with the verdict, and not again when that is replayed", async () => {
+  server.answer(200, { valid: false, reason: "expired" });
+  const writeId = ticketRef;
+  const first = await configStore.checkWrite(capped(ticketRef, { writeId }));
+  expect(first).toMatchObject({ ...invalid, ticketProblem: "expired" });
+  const again = await configStore.checkWrite(capped(ticketRef, { writeId }));
+  expect(again).toMatchObject({ ...invalid, replayed: true, ticketProblem: "" });
+  server.answer(200, { valid: true });
+  const good = await configStore.checkWrite(capped(`${ticketRef} good`));
+  expect(good).toMatchObject({ ...valid, ticketProblem: "" });
+});
+
 describe("its answer", () => {
   test.each<[unknown, object]>([
     [{ valid: true, reason: null, closed_at: null, scope: [] }, valid],

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isLoopback, parseAddress } from "../../../src/server/address.ts";
+import { isLoopback, mustBeLocal, parseAddress } from "../../../src/server/address.ts";
 import { StartupError } from "../../../src/startupError.ts";
 
 const port = fc.integer({ min: 0, max: 65_535 });
@@ -76,7 +76,43 @@ describe("other machines may reach", () => {
     "example.com:1",
     "localhost.example.com:1",
     "[::ffff:7f00:1]:1",
+    "[::ffff:0:0]:1",
+    "[0:0:0:0:0:0:0:0]:1",
+    "0:1",
+    "0x0.0.0.0:1",
+    "2130706433:1",
+    "localhost.:1",
+    "unix:1",
+    "dns:1",
   ])("%s", (text) => {
     expect(isLoopback(parseAddress("SETTING", text))).toBe(false);
   });
+});
+
+describe("with the development key localhost has to be this machine", () => {
+  const localhost = parseAddress("SETTING", "localhost:1");
+  const at = (...ips: string[]) =>
+    mustBeLocal("SETTING", localhost, async () => ips.map((address) => ({ address })));
+
+  test("which it is", async () => {
+    await mustBeLocal("SETTING", localhost);
+    await at("127.0.0.1", "::1");
+  });
+
+  test.each([["10.0.0.7"], ["127.0.0.1", "0.0.0.0"], ["::"], ["::ffff:10.0.0.7"], ["fe80::1"]])(
+    "not where the resolver says %s",
+    async (...ips) => {
+      await expect(at(...ips)).rejects.toThrow(/^SETTING: localhost:1 stands for .*development key/);
+    },
+  );
+});
+
+test.each([
+  "[::ffff:0.0.0.0]:1",
+  "/run/governance.sock",
+  "unix:/run/governance.sock",
+  "unix:///run/a:1",
+  "*:x",
+])("%s is no address to listen on", (text) => {
+  expect(() => parseAddress("SETTING", text)).toThrow(StartupError);
 });

@@ -133,6 +133,7 @@ describe("what becomes of a month", () => {
     records: 10,
     expired: 10,
     held: 0,
+    inForce: 0,
     unplaced: 0,
     untilDay: dayOf("2023-03-01"),
     ...more,
@@ -142,6 +143,8 @@ describe("what becomes of a month", () => {
     ["all past goes whole", {}, false, "whole"],
     ["all past and some held: what is held moves aside", { held: 3 }, false, "aside"],
     ["all past and all held stays", { held: 10 }, false, "keep"],
+    ["all past and in force stays without a word", { held: 10, inForce: 10 }, false, "leave"],
+    ["all past, some held and the others in force stays", { held: 10, inForce: 4 }, false, "keep"],
     ["one not past keeps all", { expired: 9, held: 9 }, false, "keep"],
     ["one without its place in the log keeps all", { unplaced: 1 }, false, "keep"],
     ["none past is not worth a word", { expired: 0 }, false, "leave"],
@@ -158,7 +161,7 @@ describe("what becomes of a month", () => {
   });
 
   test("an empty month stays until its last day would be past", () => {
-    const empty = { records: 0, expired: 0, held: 0, unplaced: 0, untilDay: undefined };
+    const empty = { records: 0, expired: 0, held: 0, inForce: 0, unplaced: 0, untilDay: undefined };
     // 2016-02-29 is kept until 2023-03-01.
     expect(decide(month, empty, false, dayOf("2023-03-01"))).toEqual({ kind: "leave" });
     expect(decide(month, empty, false, dayOf("2023-03-02"))).toEqual({ kind: "whole" });
@@ -172,6 +175,7 @@ describe("what becomes of a month", () => {
             records: fc.constant(records),
             expired: fc.constant(expired),
             held: fc.constant(held),
+            inForce: fc.nat(held),
             unplaced: fc.nat(records),
             untilDay: fc.constant(undefined),
           }),

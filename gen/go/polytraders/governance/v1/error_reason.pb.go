@@ -58,7 +58,7 @@ const (
 	ErrorReason_ERROR_REASON_BUDGET_EXCEEDED ErrorReason = 10
 	// RESOURCE_EXHAUSTED. A message, a batch or a queue is over its limit.
 	ErrorReason_ERROR_REASON_LIMIT_EXCEEDED ErrorReason = 11
-	// UNIMPLEMENTED. The method is in the contract and not served by this version.
+	// UNIMPLEMENTED. There is nothing at this path, or it is called in another way.
 	ErrorReason_ERROR_REASON_NOT_SERVED ErrorReason = 12
 	// UNIMPLEMENTED. Bidirectional streams are served by the gRPC listener only.
 	ErrorReason_ERROR_REASON_GRPC_ONLY ErrorReason = 13
@@ -89,6 +89,9 @@ const (
 	ErrorReason_ERROR_REASON_PURGE_REFUSED ErrorReason = 23
 	// ALREADY_EXISTS. The hold_id is known with other content.
 	ErrorReason_ERROR_REASON_HOLD_ID_CONFLICT ErrorReason = 24
+	// RESOURCE_EXHAUSTED. Neither Postgres nor the replica's spool takes records now:
+	// the spool is full or its disk fails. Nothing was kept; send the same again.
+	ErrorReason_ERROR_REASON_SPOOL_FULL ErrorReason = 25
 )
 
 // Enum value maps for ErrorReason.
@@ -119,6 +122,7 @@ var (
 		22: "ERROR_REASON_RETENTION_BELOW_REGULATORY_MINIMUM",
 		23: "ERROR_REASON_PURGE_REFUSED",
 		24: "ERROR_REASON_HOLD_ID_CONFLICT",
+		25: "ERROR_REASON_SPOOL_FULL",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                        0,
@@ -146,6 +150,7 @@ var (
 		"ERROR_REASON_RETENTION_BELOW_REGULATORY_MINIMUM": 22,
 		"ERROR_REASON_PURGE_REFUSED":                      23,
 		"ERROR_REASON_HOLD_ID_CONFLICT":                   24,
+		"ERROR_REASON_SPOOL_FULL":                         25,
 	}
 )
 
@@ -180,7 +185,7 @@ var File_polytraders_governance_v1_error_reason_proto protoreflect.FileDescripto
 
 const file_polytraders_governance_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	",polytraders/governance/v1/error_reason.proto\x12\x19polytraders.governance.v1*\xcd\x06\n" +
+	",polytraders/governance/v1/error_reason.proto\x12\x19polytraders.governance.v1*\xea\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1e\n" +
@@ -207,7 +212,8 @@ const file_polytraders_governance_v1_error_reason_proto_rawDesc = "" +
 	"\x17ERROR_REASON_LEGAL_HOLD\x10\x15\x123\n" +
 	"/ERROR_REASON_RETENTION_BELOW_REGULATORY_MINIMUM\x10\x16\x12\x1e\n" +
 	"\x1aERROR_REASON_PURGE_REFUSED\x10\x17\x12!\n" +
-	"\x1dERROR_REASON_HOLD_ID_CONFLICT\x10\x18BJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
+	"\x1dERROR_REASON_HOLD_ID_CONFLICT\x10\x18\x12\x1b\n" +
+	"\x17ERROR_REASON_SPOOL_FULL\x10\x19BJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
 
 var (
 	file_polytraders_governance_v1_error_reason_proto_rawDescOnce sync.Once

@@ -139,7 +139,8 @@ const (
 	TicketStatus_TICKET_STATUS_NOT_REQUIRED TicketStatus = 1
 	// The tier needs one and none was given.
 	TicketStatus_TICKET_STATUS_ABSENT TicketStatus = 2
-	// One was given; no ticket system is configured that could check it.
+	// One was given and not checked: no ticket system is configured, or the write
+	// needs none.
 	TicketStatus_TICKET_STATUS_PRESENT TicketStatus = 3
 	// The ticket system knows it, open and for this parameter.
 	TicketStatus_TICKET_STATUS_VALID TicketStatus = 4
@@ -708,7 +709,12 @@ type CheckWriteResponse struct {
 	// write_id.
 	Replayed bool `protobuf:"varint,13,opt,name=replayed,proto3" json:"replayed,omitempty"`
 	// How many changes diff leaves out; it lists the first 1,000.
-	DiffOmitted   int32 `protobuf:"varint,14,opt,name=diff_omitted,json=diffOmitted,proto3" json:"diff_omitted,omitempty"`
+	DiffOmitted int32 `protobuf:"varint,14,opt,name=diff_omitted,json=diffOmitted,proto3" json:"diff_omitted,omitempty"`
+	// With TICKET_STATUS_INVALID, what is wrong with the ticket: "not_a_key",
+	// "not_found", "wrong_project", "closed", "closed_since_unknown", "expired",
+	// "other_parameter" or "refused"; more may follow. Empty with every other
+	// status, and in an answer that is replayed: it is not recorded.
+	TicketProblem string `protobuf:"bytes,15,opt,name=ticket_problem,json=ticketProblem,proto3" json:"ticket_problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -839,6 +845,13 @@ func (x *CheckWriteResponse) GetDiffOmitted() int32 {
 		return x.DiffOmitted
 	}
 	return 0
+}
+
+func (x *CheckWriteResponse) GetTicketProblem() string {
+	if x != nil {
+		return x.TicketProblem
+	}
+	return ""
 }
 
 // Tells what became of a write (R17).
@@ -1194,8 +1207,8 @@ type ReconcileConfigRequest struct {
 	// names compared as CheckWriteRequest.param_name.
 	LiveValues []*LiveValue `protobuf:"bytes,2,rep,name=live_values,json=liveValues,proto3" json:"live_values,omitempty"`
 	// Where the bot runs: at most 64 bytes. The recorded value is then that of the
-	// last write that carried this environment, letter by letter, or none. Absent:
-	// of the last write, whatever environment it carried.
+	// last write that carried this environment, letter by letter, or that carried
+	// no environment at all. Absent: of the last write, whatever it carried.
 	Environment   *string `protobuf:"bytes,3,opt,name=environment,proto3,oneof" json:"environment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1968,7 +1981,8 @@ type GetConfigAsOfRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bot; see CheckWriteRequest.bot_slug. Required.
 	BotSlug string `protobuf:"bytes,1,opt,name=bot_slug,json=botSlug,proto3" json:"bot_slug,omitempty"`
-	// The time, 1970 to 2261: writes at it count too. Absent: now.
+	// The time, 1970 to 2261: writes at it count too. Of times longer ago than
+	// retain_history_days what was replaced since may be missing. Absent: now.
 	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
 	// By which time writes are taken and ordered. ACCEPTED: of those accepted up to
 	// then, the last one recorded. CHANGED: the last one by the time that its
@@ -2534,7 +2548,7 @@ const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = ""
 	"\v_ticket_refB\x0e\n" +
 	"\f_environmentB\x11\n" +
 	"\x0f_old_value_jsonB\x11\n" +
-	"\x0f_new_value_json\"\xa1\x05\n" +
+	"\x0f_new_value_json\"\xc8\x05\n" +
 	"\x12CheckWriteResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12<\n" +
 	"\averdict\x18\x02 \x01(\x0e2\".polytraders.governance.v1.VerdictR\averdict\x123\n" +
@@ -2555,7 +2569,8 @@ const file_polytraders_governance_v1_parameter_change_auditor_proto_rawDesc = ""
 	"\x04diff\x18\v \x03(\v2&.polytraders.governance.v1.FieldChangeR\x04diff\x12C\n" +
 	"\x06report\x18\f \x01(\v2+.polytraders.governance.v1.OperationsReportR\x06report\x12\x1a\n" +
 	"\breplayed\x18\r \x01(\bR\breplayed\x12!\n" +
-	"\fdiff_omitted\x18\x0e \x01(\x05R\vdiffOmitted\"y\n" +
+	"\fdiff_omitted\x18\x0e \x01(\x05R\vdiffOmitted\x12%\n" +
+	"\x0eticket_problem\x18\x0f \x01(\tR\rticketProblem\"y\n" +
 	"\x13ConfirmWriteRequest\x12\x1f\n" +
 	"\vdecision_id\x18\x01 \x01(\tR\n" +
 	"decisionId\x12A\n" +

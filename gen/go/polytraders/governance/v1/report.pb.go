@@ -76,8 +76,14 @@ type SettlementReport struct {
 	// The record's place in the log: gap-free within the epoch, from 1, in commit
 	// order. 0 before it has one.
 	Position int64 `protobuf:"varint,21,opt,name=position,proto3" json:"position,omitempty"`
-	// The fill an ACTION_LINKED_TO_FILL is about. Empty otherwise.
-	FillId        string `protobuf:"bytes,22,opt,name=fill_id,json=fillId,proto3" json:"fill_id,omitempty"`
+	// The fill that an ACTION_LINKED_TO_FILL or EXECUTION_REPORT_RECORDED is about.
+	// Empty otherwise.
+	FillId string `protobuf:"bytes,22,opt,name=fill_id,json=fillId,proto3" json:"fill_id,omitempty"`
+	// What the event_type tells beyond the other fields, as JSON text with names in
+	// snake_case. In streams alone; absent where there is no more to tell.
+	DetailsJson *string `protobuf:"bytes,23,opt,name=details_json,json=detailsJson,proto3,oneof" json:"details_json,omitempty"`
+	// What the event_type means, in a sentence for a person. In streams alone.
+	UserMessage   *string `protobuf:"bytes,24,opt,name=user_message,json=userMessage,proto3,oneof" json:"user_message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -266,6 +272,20 @@ func (x *SettlementReport) GetFillId() string {
 	return ""
 }
 
+func (x *SettlementReport) GetDetailsJson() string {
+	if x != nil && x.DetailsJson != nil {
+		return *x.DetailsJson
+	}
+	return ""
+}
+
+func (x *SettlementReport) GetUserMessage() string {
+	if x != nil && x.UserMessage != nil {
+		return *x.UserMessage
+	}
+	return ""
+}
+
 // What the auditor says of one of its records, on the topic
 // polytraders.reports.operations (spec 002 §13). Unset fields do not apply to
 // the event_type.
@@ -337,7 +357,12 @@ type OperationsReport struct {
 	StaleOldValue bool `protobuf:"varint,28,opt,name=stale_old_value,json=staleOldValue,proto3" json:"stale_old_value,omitempty"`
 	// The decision that let the last recorded value in. Empty unless
 	// stale_old_value.
-	StaleAgainst  string `protobuf:"bytes,29,opt,name=stale_against,json=staleAgainst,proto3" json:"stale_against,omitempty"`
+	StaleAgainst string `protobuf:"bytes,29,opt,name=stale_against,json=staleAgainst,proto3" json:"stale_against,omitempty"`
+	// What the event_type tells beyond the other fields, as JSON text with names in
+	// snake_case. In streams alone; absent where there is no more to tell.
+	DetailsJson *string `protobuf:"bytes,30,opt,name=details_json,json=detailsJson,proto3,oneof" json:"details_json,omitempty"`
+	// What the event_type means, in a sentence for a person. In streams alone.
+	UserMessage   *string `protobuf:"bytes,31,opt,name=user_message,json=userMessage,proto3,oneof" json:"user_message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -575,11 +600,25 @@ func (x *OperationsReport) GetStaleAgainst() string {
 	return ""
 }
 
+func (x *OperationsReport) GetDetailsJson() string {
+	if x != nil && x.DetailsJson != nil {
+		return *x.DetailsJson
+	}
+	return ""
+}
+
+func (x *OperationsReport) GetUserMessage() string {
+	if x != nil && x.UserMessage != nil {
+		return *x.UserMessage
+	}
+	return ""
+}
+
 var File_polytraders_governance_v1_report_proto protoreflect.FileDescriptor
 
 const file_polytraders_governance_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"&polytraders/governance/v1/report.proto\x12\x19polytraders.governance.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x06\n" +
+	"&polytraders/governance/v1/report.proto\x12\x19polytraders.governance.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\a\n" +
 	"\x10SettlementReport\x12\x1b\n" +
 	"\treport_id\x18\x01 \x01(\tR\breportId\x12\x15\n" +
 	"\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x1d\n" +
@@ -611,8 +650,12 @@ const file_polytraders_governance_v1_report_proto_rawDesc = "" +
 	"\bfill_ids\x18\x13 \x03(\tR\afillIds\x12\x14\n" +
 	"\x05epoch\x18\x14 \x01(\x03R\x05epoch\x12\x1a\n" +
 	"\bposition\x18\x15 \x01(\x03R\bposition\x12\x17\n" +
-	"\afill_id\x18\x16 \x01(\tR\x06fillIdB\x15\n" +
-	"\x13_action_params_json\"\xd2\b\n" +
+	"\afill_id\x18\x16 \x01(\tR\x06fillId\x12&\n" +
+	"\fdetails_json\x18\x17 \x01(\tH\x01R\vdetailsJson\x88\x01\x01\x12&\n" +
+	"\fuser_message\x18\x18 \x01(\tH\x02R\vuserMessage\x88\x01\x01B\x15\n" +
+	"\x13_action_params_jsonB\x0f\n" +
+	"\r_details_jsonB\x0f\n" +
+	"\r_user_message\"\xc4\t\n" +
 	"\x10OperationsReport\x12\x1b\n" +
 	"\treport_id\x18\x01 \x01(\tR\breportId\x12\x15\n" +
 	"\x06bot_id\x18\x02 \x01(\tR\x05botId\x12\x1d\n" +
@@ -652,11 +695,15 @@ const file_polytraders_governance_v1_report_proto_rawDesc = "" +
 	"\tautomated\x18\x1a \x01(\bR\tautomated\x12!\n" +
 	"\fmasked_paths\x18\x1b \x03(\tR\vmaskedPaths\x12&\n" +
 	"\x0fstale_old_value\x18\x1c \x01(\bR\rstaleOldValue\x12#\n" +
-	"\rstale_against\x18\x1d \x01(\tR\fstaleAgainstB\r\n" +
+	"\rstale_against\x18\x1d \x01(\tR\fstaleAgainst\x12&\n" +
+	"\fdetails_json\x18\x1e \x01(\tH\x04R\vdetailsJson\x88\x01\x01\x12&\n" +
+	"\fuser_message\x18\x1f \x01(\tH\x05R\vuserMessage\x88\x01\x01B\r\n" +
 	"\v_ticket_refB\x11\n" +
 	"\x0f_old_value_jsonB\x11\n" +
 	"\x0f_new_value_jsonB\x0e\n" +
-	"\f_environmentBJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
+	"\f_environmentB\x0f\n" +
+	"\r_details_jsonB\x0f\n" +
+	"\r_user_messageBJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
 
 var (
 	file_polytraders_governance_v1_report_proto_rawDescOnce sync.Once

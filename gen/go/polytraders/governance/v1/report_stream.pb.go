@@ -28,7 +28,11 @@ type LogPosition struct {
 	// The epoch, from 1.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// The position, from 1; 0 is before the first.
-	Position      int64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	Position int64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	// Which of several reports on the record there, from 0: a KILL_SWITCH action is
+	// reported as USER_ACTION_RECORDED and, with part 1, as KILL_SWITCH_ACTIVE. 99
+	// stands behind all of them.
+	Part          int32 `protobuf:"varint,3,opt,name=part,proto3" json:"part,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -77,21 +81,39 @@ func (x *LogPosition) GetPosition() int64 {
 	return 0
 }
 
+func (x *LogPosition) GetPart() int32 {
+	if x != nil {
+		return x.Part
+	}
+	return 0
+}
+
 // Which reports, from where.
 type StreamReportsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "polytraders.reports.settlement" or "polytraders.reports.operations".
 	// Absent: both.
 	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
-	// Goes on behind this position. Absent: from the beginning of the log.
+	// Goes on behind this position, e.g. the `at` of the last message that came.
+	// Absent: from the beginning of the log. Of another epoch than the log's:
+	// LOG_EPOCH_CHANGED. Behind the log's end: INVALID_FIELD.
 	After *LogPosition `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
 	// Only these event types. Empty: all.
 	EventTypes []string `protobuf:"bytes,3,rep,name=event_types,json=eventTypes,proto3" json:"event_types,omitempty"`
 	// Only this bot's: "gov.useractivityledger", "gov.parameterchangeauditor", or
-	// an audited bot. Absent: all.
-	Bot           string `protobuf:"bytes,4,opt,name=bot,proto3" json:"bot,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// an audited bot (case, "_" and "-" do not count). Absent: all.
+	Bot string `protobuf:"bytes,4,opt,name=bot,proto3" json:"bot,omitempty"`
+	// Only reports about this wallet, by address or by what stands for it since its
+	// account was scrubbed. Compliance alone. Absent: all.
+	Wallet string `protobuf:"bytes,5,opt,name=wallet,proto3" json:"wallet,omitempty"`
+	// Begins with what is committed after the call. Not together with `after`.
+	FromNow bool `protobuf:"varint,6,opt,name=from_now,json=fromNow,proto3" json:"from_now,omitempty"`
+	// Sends a message without a report at once and then whenever nothing else was
+	// sent for this many seconds, 1 to 3,600: how far the stream has come. 0 or
+	// absent: none.
+	ProgressSeconds int32 `protobuf:"varint,7,opt,name=progress_seconds,json=progressSeconds,proto3" json:"progress_seconds,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *StreamReportsRequest) Reset() {
@@ -152,17 +174,40 @@ func (x *StreamReportsRequest) GetBot() string {
 	return ""
 }
 
-// One report, at its place.
+func (x *StreamReportsRequest) GetWallet() string {
+	if x != nil {
+		return x.Wallet
+	}
+	return ""
+}
+
+func (x *StreamReportsRequest) GetFromNow() bool {
+	if x != nil {
+		return x.FromNow
+	}
+	return false
+}
+
+func (x *StreamReportsRequest) GetProgressSeconds() int32 {
+	if x != nil {
+		return x.ProgressSeconds
+	}
+	return 0
+}
+
+// One report, at its place. Where progress_seconds asked for it, a message without
+// one says how far the stream has come.
 type StreamReportsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where it stands; pass it as `after` to go on behind it.
 	At *LogPosition `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
-	// The report.
+	// The report, or what stands in the place of some.
 	//
 	// Types that are valid to be assigned to Report:
 	//
 	//	*StreamReportsResponse_Settlement
 	//	*StreamReportsResponse_Operations
+	//	*StreamReportsResponse_Omitted
 	Report        isStreamReportsResponse_Report `protobuf_oneof:"report"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -230,6 +275,15 @@ func (x *StreamReportsResponse) GetOperations() *OperationsReport {
 	return nil
 }
 
+func (x *StreamReportsResponse) GetOmitted() *OmittedRecords {
+	if x != nil {
+		if x, ok := x.Report.(*StreamReportsResponse_Omitted); ok {
+			return x.Omitted
+		}
+	}
+	return nil
+}
+
 type isStreamReportsResponse_Report interface {
 	isStreamReportsResponse_Report()
 }
@@ -244,24 +298,110 @@ type StreamReportsResponse_Operations struct {
 	Operations *OperationsReport `protobuf:"bytes,3,opt,name=operations,proto3,oneof"`
 }
 
+type StreamReportsResponse_Omitted struct {
+	// Records of the topics asked for that are not told.
+	Omitted *OmittedRecords `protobuf:"bytes,4,opt,name=omitted,proto3,oneof"`
+}
+
 func (*StreamReportsResponse_Settlement) isStreamReportsResponse_Report() {}
 
 func (*StreamReportsResponse_Operations) isStreamReportsResponse_Report() {}
+
+func (*StreamReportsResponse_Omitted) isStreamReportsResponse_Report() {}
+
+// Records in a row that have positions and are not told. Nobody can say whether
+// they matched the filters, so every reader of their topic hears of them.
+type OmittedRecords struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first of them.
+	FirstPosition int64 `protobuf:"varint,1,opt,name=first_position,json=firstPosition,proto3" json:"first_position,omitempty"`
+	// The last of them.
+	LastPosition int64 `protobuf:"varint,2,opt,name=last_position,json=lastPosition,proto3" json:"last_position,omitempty"`
+	// How many: all from the first to the last.
+	Records int64 `protobuf:"varint,3,opt,name=records,proto3" json:"records,omitempty"`
+	// "PURGED": past their retention and gone. "NOT_PUBLISHED": recorded while
+	// publish_to_audit_log is false (R27).
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OmittedRecords) Reset() {
+	*x = OmittedRecords{}
+	mi := &file_polytraders_governance_v1_report_stream_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OmittedRecords) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OmittedRecords) ProtoMessage() {}
+
+func (x *OmittedRecords) ProtoReflect() protoreflect.Message {
+	mi := &file_polytraders_governance_v1_report_stream_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OmittedRecords.ProtoReflect.Descriptor instead.
+func (*OmittedRecords) Descriptor() ([]byte, []int) {
+	return file_polytraders_governance_v1_report_stream_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OmittedRecords) GetFirstPosition() int64 {
+	if x != nil {
+		return x.FirstPosition
+	}
+	return 0
+}
+
+func (x *OmittedRecords) GetLastPosition() int64 {
+	if x != nil {
+		return x.LastPosition
+	}
+	return 0
+}
+
+func (x *OmittedRecords) GetRecords() int64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+func (x *OmittedRecords) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
 
 var File_polytraders_governance_v1_report_stream_proto protoreflect.FileDescriptor
 
 const file_polytraders_governance_v1_report_stream_proto_rawDesc = "" +
 	"\n" +
-	"-polytraders/governance/v1/report_stream.proto\x12\x19polytraders.governance.v1\x1a&polytraders/governance/v1/report.proto\"?\n" +
+	"-polytraders/governance/v1/report_stream.proto\x12\x19polytraders.governance.v1\x1a&polytraders/governance/v1/report.proto\"S\n" +
 	"\vLogPosition\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
-	"\bposition\x18\x02 \x01(\x03R\bposition\"\x9d\x01\n" +
+	"\bposition\x18\x02 \x01(\x03R\bposition\x12\x12\n" +
+	"\x04part\x18\x03 \x01(\x05R\x04part\"\xfb\x01\n" +
 	"\x14StreamReportsRequest\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\x12<\n" +
 	"\x05after\x18\x02 \x01(\v2&.polytraders.governance.v1.LogPositionR\x05after\x12\x1f\n" +
 	"\vevent_types\x18\x03 \x03(\tR\n" +
 	"eventTypes\x12\x10\n" +
-	"\x03bot\x18\x04 \x01(\tR\x03bot\"\xf7\x01\n" +
+	"\x03bot\x18\x04 \x01(\tR\x03bot\x12\x16\n" +
+	"\x06wallet\x18\x05 \x01(\tR\x06wallet\x12\x19\n" +
+	"\bfrom_now\x18\x06 \x01(\bR\afromNow\x12)\n" +
+	"\x10progress_seconds\x18\a \x01(\x05R\x0fprogressSeconds\"\xbe\x02\n" +
 	"\x15StreamReportsResponse\x126\n" +
 	"\x02at\x18\x01 \x01(\v2&.polytraders.governance.v1.LogPositionR\x02at\x12M\n" +
 	"\n" +
@@ -269,8 +409,14 @@ const file_polytraders_governance_v1_report_stream_proto_rawDesc = "" +
 	"settlement\x12M\n" +
 	"\n" +
 	"operations\x18\x03 \x01(\v2+.polytraders.governance.v1.OperationsReportH\x00R\n" +
-	"operationsB\b\n" +
-	"\x06reportBJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
+	"operations\x12E\n" +
+	"\aomitted\x18\x04 \x01(\v2).polytraders.governance.v1.OmittedRecordsH\x00R\aomittedB\b\n" +
+	"\x06report\"\x8e\x01\n" +
+	"\x0eOmittedRecords\x12%\n" +
+	"\x0efirst_position\x18\x01 \x01(\x03R\rfirstPosition\x12#\n" +
+	"\rlast_position\x18\x02 \x01(\x03R\flastPosition\x12\x18\n" +
+	"\arecords\x18\x03 \x01(\x03R\arecords\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reasonBJZHpolytraders.dev/governance/gen/go/polytraders/governance/v1;governancev1b\x06proto3"
 
 var (
 	file_polytraders_governance_v1_report_stream_proto_rawDescOnce sync.Once
@@ -284,24 +430,26 @@ func file_polytraders_governance_v1_report_stream_proto_rawDescGZIP() []byte {
 	return file_polytraders_governance_v1_report_stream_proto_rawDescData
 }
 
-var file_polytraders_governance_v1_report_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_polytraders_governance_v1_report_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_polytraders_governance_v1_report_stream_proto_goTypes = []any{
 	(*LogPosition)(nil),           // 0: polytraders.governance.v1.LogPosition
 	(*StreamReportsRequest)(nil),  // 1: polytraders.governance.v1.StreamReportsRequest
 	(*StreamReportsResponse)(nil), // 2: polytraders.governance.v1.StreamReportsResponse
-	(*SettlementReport)(nil),      // 3: polytraders.governance.v1.SettlementReport
-	(*OperationsReport)(nil),      // 4: polytraders.governance.v1.OperationsReport
+	(*OmittedRecords)(nil),        // 3: polytraders.governance.v1.OmittedRecords
+	(*SettlementReport)(nil),      // 4: polytraders.governance.v1.SettlementReport
+	(*OperationsReport)(nil),      // 5: polytraders.governance.v1.OperationsReport
 }
 var file_polytraders_governance_v1_report_stream_proto_depIdxs = []int32{
 	0, // 0: polytraders.governance.v1.StreamReportsRequest.after:type_name -> polytraders.governance.v1.LogPosition
 	0, // 1: polytraders.governance.v1.StreamReportsResponse.at:type_name -> polytraders.governance.v1.LogPosition
-	3, // 2: polytraders.governance.v1.StreamReportsResponse.settlement:type_name -> polytraders.governance.v1.SettlementReport
-	4, // 3: polytraders.governance.v1.StreamReportsResponse.operations:type_name -> polytraders.governance.v1.OperationsReport
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4, // 2: polytraders.governance.v1.StreamReportsResponse.settlement:type_name -> polytraders.governance.v1.SettlementReport
+	5, // 3: polytraders.governance.v1.StreamReportsResponse.operations:type_name -> polytraders.governance.v1.OperationsReport
+	3, // 4: polytraders.governance.v1.StreamReportsResponse.omitted:type_name -> polytraders.governance.v1.OmittedRecords
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_polytraders_governance_v1_report_stream_proto_init() }
@@ -313,6 +461,7 @@ func file_polytraders_governance_v1_report_stream_proto_init() {
 	file_polytraders_governance_v1_report_stream_proto_msgTypes[2].OneofWrappers = []any{
 		(*StreamReportsResponse_Settlement)(nil),
 		(*StreamReportsResponse_Operations)(nil),
+		(*StreamReportsResponse_Omitted)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -320,7 +469,7 @@ func file_polytraders_governance_v1_report_stream_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_polytraders_governance_v1_report_stream_proto_rawDesc), len(file_polytraders_governance_v1_report_stream_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -923,7 +923,8 @@ type PurgeStep struct {
 	Action string `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
 	// Records that were detached, dropped or kept.
 	Records int64 `protobuf:"varint,4,opt,name=records,proto3" json:"records,omitempty"`
-	// Records under a legal hold that were moved aside and stay readable.
+	// Records past their retention that stay readable: under a legal hold, or
+	// writes that are still in force.
 	HeldRecords int64 `protobuf:"varint,5,opt,name=held_records,json=heldRecords,proto3" json:"held_records,omitempty"`
 	// The last UTC date on which a record of it is kept, YYYY-MM-DD.
 	RetainedUntil string `protobuf:"bytes,6,opt,name=retained_until,json=retainedUntil,proto3" json:"retained_until,omitempty"`

@@ -5,7 +5,7 @@ import warnings
 
 from polytraders.governance.v1 import access_log_pb2 as polytraders_dot_governance_dot_v1_dot_access__log__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.75.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in polytraders/governance/v1/access_log_service_pb2_grpc.py depends on'
+        + f' but the generated code in polytraders/governance/v1/access_log_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class AccessLogServiceStub:
+class AccessLogServiceStub(object):
     """Who read what. Each call that reads the ledger or the audit history leaves one
     row, denied ones too; so does reading this log.
     """
@@ -48,7 +48,7 @@ class AccessLogServiceStub:
                 _registered_method=True)
 
 
-class AccessLogServiceServicer:
+class AccessLogServiceServicer(object):
     """Who read what. Each call that reads the ledger or the audit history leaves one
     row, denied ones too; so does reading this log.
     """
@@ -88,7 +88,7 @@ def add_AccessLogServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class AccessLogService:
+class AccessLogService(object):
     """Who read what. Each call that reads the ledger or the audit history leaves one
     row, denied ones too; so does reading this log.
     """

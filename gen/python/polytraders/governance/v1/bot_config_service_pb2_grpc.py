@@ -5,7 +5,7 @@ import warnings
 
 from polytraders.governance.v1 import bot_config_pb2 as polytraders_dot_governance_dot_v1_dot_bot__config__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.75.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in polytraders/governance/v1/bot_config_service_pb2_grpc.py depends on'
+        + f' but the generated code in polytraders/governance/v1/bot_config_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class BotConfigServiceStub:
+class BotConfigServiceStub(object):
     """The two bots' own parameters.
     """
 
@@ -47,7 +47,7 @@ class BotConfigServiceStub:
                 _registered_method=True)
 
 
-class BotConfigServiceServicer:
+class BotConfigServiceServicer(object):
     """The two bots' own parameters.
     """
 
@@ -87,7 +87,7 @@ def add_BotConfigServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class BotConfigService:
+class BotConfigService(object):
     """The two bots' own parameters.
     """
 

@@ -130,10 +130,10 @@ class CheckWriteRequest(_message.Message):
     old_value_json: str
     new_value_json: str
     break_glass_reason: str
-    def __init__(self, bot_slug: _Optional[str] = ..., param_name: _Optional[str] = ..., old_value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., new_value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., editor_id: _Optional[str] = ..., ticket_ref: _Optional[str] = ..., environment: _Optional[str] = ..., write_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: _Optional[bool] = ..., old_value_json: _Optional[str] = ..., new_value_json: _Optional[str] = ..., break_glass_reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, bot_slug: _Optional[str] = ..., param_name: _Optional[str] = ..., old_value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., new_value: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., editor_id: _Optional[str] = ..., ticket_ref: _Optional[str] = ..., environment: _Optional[str] = ..., write_id: _Optional[str] = ..., trace_id: _Optional[str] = ..., changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., dry_run: bool = ..., old_value_json: _Optional[str] = ..., new_value_json: _Optional[str] = ..., break_glass_reason: _Optional[str] = ...) -> None: ...
 
 class CheckWriteResponse(_message.Message):
-    __slots__ = ("allowed", "verdict", "mode", "reason_code", "user_message", "param_tier", "ticket_status", "durability", "decision_id", "policy_version", "diff", "report", "replayed", "diff_omitted")
+    __slots__ = ("allowed", "verdict", "mode", "reason_code", "user_message", "param_tier", "ticket_status", "durability", "decision_id", "policy_version", "diff", "report", "replayed", "diff_omitted", "ticket_problem")
     ALLOWED_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +148,7 @@ class CheckWriteResponse(_message.Message):
     REPORT_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FIELD_NUMBER: _ClassVar[int]
     DIFF_OMITTED_FIELD_NUMBER: _ClassVar[int]
+    TICKET_PROBLEM_FIELD_NUMBER: _ClassVar[int]
     allowed: bool
     verdict: Verdict
     mode: Mode
@@ -162,7 +163,8 @@ class CheckWriteResponse(_message.Message):
     report: _report_pb2.OperationsReport
     replayed: bool
     diff_omitted: int
-    def __init__(self, allowed: _Optional[bool] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., mode: _Optional[_Union[Mode, str]] = ..., reason_code: _Optional[str] = ..., user_message: _Optional[str] = ..., param_tier: _Optional[str] = ..., ticket_status: _Optional[_Union[TicketStatus, str]] = ..., durability: _Optional[_Union[Durability, str]] = ..., decision_id: _Optional[str] = ..., policy_version: _Optional[str] = ..., diff: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., replayed: _Optional[bool] = ..., diff_omitted: _Optional[int] = ...) -> None: ...
+    ticket_problem: str
+    def __init__(self, allowed: bool = ..., verdict: _Optional[_Union[Verdict, str]] = ..., mode: _Optional[_Union[Mode, str]] = ..., reason_code: _Optional[str] = ..., user_message: _Optional[str] = ..., param_tier: _Optional[str] = ..., ticket_status: _Optional[_Union[TicketStatus, str]] = ..., durability: _Optional[_Union[Durability, str]] = ..., decision_id: _Optional[str] = ..., policy_version: _Optional[str] = ..., diff: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., replayed: bool = ..., diff_omitted: _Optional[int] = ..., ticket_problem: _Optional[str] = ...) -> None: ...
 
 class ConfirmWriteRequest(_message.Message):
     __slots__ = ("decision_id", "outcome")
@@ -220,7 +222,7 @@ class RecordUngatedWriteResponse(_message.Message):
     decision_id: str
     report: _report_pb2.OperationsReport
     replayed: bool
-    def __init__(self, durability: _Optional[_Union[Durability, str]] = ..., decision_id: _Optional[str] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., replayed: _Optional[bool] = ...) -> None: ...
+    def __init__(self, durability: _Optional[_Union[Durability, str]] = ..., decision_id: _Optional[str] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., replayed: bool = ...) -> None: ...
 
 class ReconcileConfigRequest(_message.Message):
     __slots__ = ("bot_slug", "live_values", "environment")
@@ -286,7 +288,7 @@ class ListParameterChangesRequest(_message.Message):
     from_time: _timestamp_pb2.Timestamp
     to_time: _timestamp_pb2.Timestamp
     ungated: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., bot_slug: _Optional[str] = ..., param_name: _Optional[str] = ..., editor_id: _Optional[str] = ..., param_tier: _Optional[str] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., ticket_ref: _Optional[str] = ..., unconfirmed: _Optional[bool] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ungated: _Optional[bool] = ...) -> None: ...
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., bot_slug: _Optional[str] = ..., param_name: _Optional[str] = ..., editor_id: _Optional[str] = ..., param_tier: _Optional[str] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., ticket_ref: _Optional[str] = ..., unconfirmed: bool = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ungated: bool = ...) -> None: ...
 
 class ListParameterChangesResponse(_message.Message):
     __slots__ = ("changes", "next_page_token")
@@ -320,7 +322,7 @@ class ParameterChange(_message.Message):
     ungated_cause: str
     automated: bool
     break_glass_reason: str
-    def __init__(self, allowed: _Optional[bool] = ..., reason_code: _Optional[str] = ..., ticket_status: _Optional[_Union[TicketStatus, str]] = ..., policy_version: _Optional[str] = ..., diff: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., write_id: _Optional[str] = ..., diff_omitted: _Optional[int] = ..., ungated_cause: _Optional[str] = ..., automated: _Optional[bool] = ..., break_glass_reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, allowed: bool = ..., reason_code: _Optional[str] = ..., ticket_status: _Optional[_Union[TicketStatus, str]] = ..., policy_version: _Optional[str] = ..., diff: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., report: _Optional[_Union[_report_pb2.OperationsReport, _Mapping]] = ..., write_id: _Optional[str] = ..., diff_omitted: _Optional[int] = ..., ungated_cause: _Optional[str] = ..., automated: bool = ..., break_glass_reason: _Optional[str] = ...) -> None: ...
 
 class ExportParameterChangesRequest(_message.Message):
     __slots__ = ("resume_token", "bot_slug", "param_name", "editor_id", "param_tier", "verdict", "ticket_ref", "from_time", "to_time")
@@ -382,7 +384,7 @@ class ConfigValue(_message.Message):
     decision_id: str
     unconfirmed: bool
     accepted_at: _timestamp_pb2.Timestamp
-    def __init__(self, param_name: _Optional[str] = ..., value_json: _Optional[str] = ..., decision_id: _Optional[str] = ..., unconfirmed: _Optional[bool] = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, param_name: _Optional[str] = ..., value_json: _Optional[str] = ..., decision_id: _Optional[str] = ..., unconfirmed: bool = ..., accepted_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListBreakGlassRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "reviewed_too")
@@ -392,7 +394,7 @@ class ListBreakGlassRequest(_message.Message):
     page_size: int
     page_token: str
     reviewed_too: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., reviewed_too: _Optional[bool] = ...) -> None: ...
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., reviewed_too: bool = ...) -> None: ...
 
 class ListBreakGlassResponse(_message.Message):
     __slots__ = ("uses", "next_page_token")

@@ -5,7 +5,7 @@ import warnings
 
 from polytraders.governance.v1 import parameter_change_auditor_pb2 as polytraders_dot_governance_dot_v1_dot_parameter__change__auditor__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.75.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in polytraders/governance/v1/parameter_change_auditor_service_pb2_grpc.py depends on'
+        + f' but the generated code in polytraders/governance/v1/parameter_change_auditor_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class ParameterChangeAuditorServiceStub:
+class ParameterChangeAuditorServiceStub(object):
     """gov.parameterchangeauditor: is asked before every configuration write of the
     fleet, answers whether it may proceed, and records who changed what.
     """
@@ -83,7 +83,7 @@ class ParameterChangeAuditorServiceStub:
                 _registered_method=True)
 
 
-class ParameterChangeAuditorServiceServicer:
+class ParameterChangeAuditorServiceServicer(object):
     """gov.parameterchangeauditor: is asked before every configuration write of the
     fleet, answers whether it may proceed, and records who changed what.
     """
@@ -230,7 +230,7 @@ def add_ParameterChangeAuditorServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class ParameterChangeAuditorService:
+class ParameterChangeAuditorService(object):
     """gov.parameterchangeauditor: is asked before every configuration write of the
     fleet, answers whether it may proceed, and records who changed what.
     """

@@ -5,7 +5,7 @@ import warnings
 
 from polytraders.governance.v1 import report_stream_pb2 as polytraders_dot_governance_dot_v1_dot_report__stream__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.75.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in polytraders/governance/v1/report_service_pb2_grpc.py depends on'
+        + f' but the generated code in polytraders/governance/v1/report_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class ReportServiceStub:
+class ReportServiceStub(object):
     """Everything both bots report, in the order of the log.
     """
 
@@ -42,7 +42,7 @@ class ReportServiceStub:
                 _registered_method=True)
 
 
-class ReportServiceServicer:
+class ReportServiceServicer(object):
     """Everything both bots report, in the order of the log.
     """
 
@@ -70,7 +70,7 @@ def add_ReportServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class ReportService:
+class ReportService(object):
     """Everything both bots report, in the order of the log.
     """
 

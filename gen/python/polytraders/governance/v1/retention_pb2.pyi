@@ -75,7 +75,7 @@ class ListLegalHoldsRequest(_message.Message):
     page_size: int
     page_token: str
     in_force: bool
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., in_force: _Optional[bool] = ...) -> None: ...
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., in_force: bool = ...) -> None: ...
 
 class ListLegalHoldsResponse(_message.Message):
     __slots__ = ("holds", "next_page_token")
@@ -109,7 +109,7 @@ class RunPurgeRequest(_message.Message):
     __slots__ = ("dry_run",)
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     dry_run: bool
-    def __init__(self, dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, dry_run: bool = ...) -> None: ...
 
 class RunPurgeResponse(_message.Message):
     __slots__ = ("run",)
@@ -147,7 +147,7 @@ class PurgeRun(_message.Message):
     ended_at: _timestamp_pb2.Timestamp
     started_by: str
     steps: _containers.RepeatedCompositeFieldContainer[PurgeStep]
-    def __init__(self, run_id: _Optional[str] = ..., dry_run: _Optional[bool] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_by: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[PurgeStep, _Mapping]]] = ...) -> None: ...
+    def __init__(self, run_id: _Optional[str] = ..., dry_run: bool = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_by: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[PurgeStep, _Mapping]]] = ...) -> None: ...
 
 class PurgeStep(_message.Message):
     __slots__ = ("table", "month", "action", "records", "held_records", "retained_until")

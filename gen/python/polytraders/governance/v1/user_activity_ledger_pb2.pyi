@@ -300,7 +300,7 @@ class CloseAccountResponse(_message.Message):
     scrubbed_identity: str
     receipt_id: str
     scrub_pending: str
-    def __init__(self, outcome: _Optional[_Union[RecordOutcome, str]] = ..., report: _Optional[_Union[_report_pb2.SettlementReport, _Mapping]] = ..., scrubbed: _Optional[bool] = ..., scrubbed_records: _Optional[int] = ..., user_message: _Optional[str] = ..., scrubbed_identity: _Optional[str] = ..., receipt_id: _Optional[str] = ..., scrub_pending: _Optional[str] = ...) -> None: ...
+    def __init__(self, outcome: _Optional[_Union[RecordOutcome, str]] = ..., report: _Optional[_Union[_report_pb2.SettlementReport, _Mapping]] = ..., scrubbed: bool = ..., scrubbed_records: _Optional[int] = ..., user_message: _Optional[str] = ..., scrubbed_identity: _Optional[str] = ..., receipt_id: _Optional[str] = ..., scrub_pending: _Optional[str] = ...) -> None: ...
 
 class ListUserActionsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "wallet", "session_id", "trace_id", "action_type", "from_time", "to_time")

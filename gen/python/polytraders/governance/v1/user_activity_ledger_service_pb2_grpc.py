@@ -5,7 +5,7 @@ import warnings
 
 from polytraders.governance.v1 import user_activity_ledger_pb2 as polytraders_dot_governance_dot_v1_dot_user__activity__ledger__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.75.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -18,14 +18,14 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in polytraders/governance/v1/user_activity_ledger_service_pb2_grpc.py depends on'
+        + f' but the generated code in polytraders/governance/v1/user_activity_ledger_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
 
 
-class UserActivityLedgerServiceStub:
+class UserActivityLedgerServiceStub(object):
     """gov.useractivityledger: records every user-initiated action durably and once,
     links fills to the actions that led to them, keeps all for seven years and
     hands it to compliance.
@@ -99,7 +99,7 @@ class UserActivityLedgerServiceStub:
                 _registered_method=True)
 
 
-class UserActivityLedgerServiceServicer:
+class UserActivityLedgerServiceServicer(object):
     """gov.useractivityledger: records every user-initiated action durably and once,
     links fills to the actions that led to them, keeps all for seven years and
     hands it to compliance.
@@ -273,7 +273,7 @@ def add_UserActivityLedgerServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class UserActivityLedgerService:
+class UserActivityLedgerService(object):
     """gov.useractivityledger: records every user-initiated action durably and once,
     links fills to the actions that led to them, keeps all for seven years and
     hands it to compliance.

@@ -12,7 +12,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file polytraders/governance/v1/report.proto.
  */
 export const file_polytraders_governance_v1_report: GenFile = /*@__PURE__*/
-  fileDesc("CiZwb2x5dHJhZGVycy9nb3Zlcm5hbmNlL3YxL3JlcG9ydC5wcm90bxIZcG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MSKzBAoQU2V0dGxlbWVudFJlcG9ydBIRCglyZXBvcnRfaWQYASABKAkSDgoGYm90X2lkGAIgASgJEhIKCmV2ZW50X3R5cGUYAyABKAkSFgoOd2FsbGV0X2FkZHJlc3MYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRITCgthY3Rpb25fdHlwZRgGIAEoCRIuCg1hY3Rpb25fcGFyYW1zGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIQCgh0cmFjZV9pZBgIIAEoCRIvCgtyZWNvcmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLcmVwb3J0X2tpbmQYCiABKAkSDQoFdG9waWMYCyABKAkSFgoOcmV0YWluZWRfdW50aWwYDCABKAkSHwoSYWN0aW9uX3BhcmFtc19qc29uGA0gASgJSACIAQESDwoHaW5leGFjdBgOIAMoCRIQCghldmVudF9pZBgPIAEoCRIvCgtvY2N1cnJlZF9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLc2Vzc2lvbl9zZXEYESABKAMSEwoLcmVjb3JkZWRfYnkYEiABKAkSEAoIZmlsbF9pZHMYEyADKAkSDQoFZXBvY2gYFCABKAMSEAoIcG9zaXRpb24YFSABKAMSDwoHZmlsbF9pZBgWIAEoCUIVChNfYWN0aW9uX3BhcmFtc19qc29uIpMGChBPcGVyYXRpb25zUmVwb3J0EhEKCXJlcG9ydF9pZBgBIAEoCRIOCgZib3RfaWQYAiABKAkSEgoKZXZlbnRfdHlwZRgDIAEoCRITCgthdWRpdGVkX2JvdBgEIAEoCRISCgpwYXJhbV9uYW1lGAUgASgJEikKCW9sZF92YWx1ZRgGIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIpCgluZXdfdmFsdWUYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJZWRpdG9yX2lkGAggASgJEhcKCnRpY2tldF9yZWYYCSABKAlIAIgBARISCgpwYXJhbV90aWVyGAogASgJEi4KCmNoYW5nZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3JlcG9ydF9raW5kGAwgASgJEg0KBXRvcGljGA0gASgJEhsKDm9sZF92YWx1ZV9qc29uGA4gASgJSAGIAQESGwoObmV3X3ZhbHVlX2pzb24YDyABKAlIAogBARIPCgdpbmV4YWN0GBAgAygJEhgKC2Vudmlyb25tZW50GBEgASgJSAOIAQESEwoLZGVjaXNpb25faWQYEiABKAkSNgoSY2xhaW1lZF9jaGFuZ2VkX2F0GBMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh0cmFjZV9pZBgUIAEoCRITCgtyZWNvcmRlZF9ieRgVIAEoCRIPCgd2ZXJkaWN0GBYgASgJEgwKBG1vZGUYFyABKAkSDQoFZXBvY2gYGCABKAMSEAoIcG9zaXRpb24YGSABKAMSEQoJYXV0b21hdGVkGBogASgIEhQKDG1hc2tlZF9wYXRocxgbIAMoCRIXCg9zdGFsZV9vbGRfdmFsdWUYHCABKAgSFQoNc3RhbGVfYWdhaW5zdBgdIAEoCUINCgtfdGlja2V0X3JlZkIRCg9fb2xkX3ZhbHVlX2pzb25CEQoPX25ld192YWx1ZV9qc29uQg4KDF9lbnZpcm9ubWVudGIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("CiZwb2x5dHJhZGVycy9nb3Zlcm5hbmNlL3YxL3JlcG9ydC5wcm90bxIZcG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MSKLBQoQU2V0dGxlbWVudFJlcG9ydBIRCglyZXBvcnRfaWQYASABKAkSDgoGYm90X2lkGAIgASgJEhIKCmV2ZW50X3R5cGUYAyABKAkSFgoOd2FsbGV0X2FkZHJlc3MYBCABKAkSEgoKc2Vzc2lvbl9pZBgFIAEoCRITCgthY3Rpb25fdHlwZRgGIAEoCRIuCg1hY3Rpb25fcGFyYW1zGAcgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIQCgh0cmFjZV9pZBgIIAEoCRIvCgtyZWNvcmRlZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLcmVwb3J0X2tpbmQYCiABKAkSDQoFdG9waWMYCyABKAkSFgoOcmV0YWluZWRfdW50aWwYDCABKAkSHwoSYWN0aW9uX3BhcmFtc19qc29uGA0gASgJSACIAQESDwoHaW5leGFjdBgOIAMoCRIQCghldmVudF9pZBgPIAEoCRIvCgtvY2N1cnJlZF9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLc2Vzc2lvbl9zZXEYESABKAMSEwoLcmVjb3JkZWRfYnkYEiABKAkSEAoIZmlsbF9pZHMYEyADKAkSDQoFZXBvY2gYFCABKAMSEAoIcG9zaXRpb24YFSABKAMSDwoHZmlsbF9pZBgWIAEoCRIZCgxkZXRhaWxzX2pzb24YFyABKAlIAYgBARIZCgx1c2VyX21lc3NhZ2UYGCABKAlIAogBAUIVChNfYWN0aW9uX3BhcmFtc19qc29uQg8KDV9kZXRhaWxzX2pzb25CDwoNX3VzZXJfbWVzc2FnZSLrBgoQT3BlcmF0aW9uc1JlcG9ydBIRCglyZXBvcnRfaWQYASABKAkSDgoGYm90X2lkGAIgASgJEhIKCmV2ZW50X3R5cGUYAyABKAkSEwoLYXVkaXRlZF9ib3QYBCABKAkSEgoKcGFyYW1fbmFtZRgFIAEoCRIpCglvbGRfdmFsdWUYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSKQoJbmV3X3ZhbHVlGAcgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCWVkaXRvcl9pZBgIIAEoCRIXCgp0aWNrZXRfcmVmGAkgASgJSACIAQESEgoKcGFyYW1fdGllchgKIAEoCRIuCgpjaGFuZ2VkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtyZXBvcnRfa2luZBgMIAEoCRINCgV0b3BpYxgNIAEoCRIbCg5vbGRfdmFsdWVfanNvbhgOIAEoCUgBiAEBEhsKDm5ld192YWx1ZV9qc29uGA8gASgJSAKIAQESDwoHaW5leGFjdBgQIAMoCRIYCgtlbnZpcm9ubWVudBgRIAEoCUgDiAEBEhMKC2RlY2lzaW9uX2lkGBIgASgJEjYKEmNsYWltZWRfY2hhbmdlZF9hdBgTIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIdHJhY2VfaWQYFCABKAkSEwoLcmVjb3JkZWRfYnkYFSABKAkSDwoHdmVyZGljdBgWIAEoCRIMCgRtb2RlGBcgASgJEg0KBWVwb2NoGBggASgDEhAKCHBvc2l0aW9uGBkgASgDEhEKCWF1dG9tYXRlZBgaIAEoCBIUCgxtYXNrZWRfcGF0aHMYGyADKAkSFwoPc3RhbGVfb2xkX3ZhbHVlGBwgASgIEhUKDXN0YWxlX2FnYWluc3QYHSABKAkSGQoMZGV0YWlsc19qc29uGB4gASgJSASIAQESGQoMdXNlcl9tZXNzYWdlGB8gASgJSAWIAQFCDQoLX3RpY2tldF9yZWZCEQoPX29sZF92YWx1ZV9qc29uQhEKD19uZXdfdmFsdWVfanNvbkIOCgxfZW52aXJvbm1lbnRCDwoNX2RldGFpbHNfanNvbkIPCg1fdXNlcl9tZXNzYWdlYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * What the ledger says of one of its records, on the topic
@@ -176,11 +176,27 @@ export type SettlementReport = Message<"polytraders.governance.v1.SettlementRepo
   position: bigint;
 
   /**
-   * The fill an ACTION_LINKED_TO_FILL is about. Empty otherwise.
+   * The fill that an ACTION_LINKED_TO_FILL or EXECUTION_REPORT_RECORDED is about.
+   * Empty otherwise.
    *
    * @generated from field: string fill_id = 22;
    */
   fillId: string;
+
+  /**
+   * What the event_type tells beyond the other fields, as JSON text with names in
+   * snake_case. In streams alone; absent where there is no more to tell.
+   *
+   * @generated from field: optional string details_json = 23;
+   */
+  detailsJson?: string | undefined;
+
+  /**
+   * What the event_type means, in a sentence for a person. In streams alone.
+   *
+   * @generated from field: optional string user_message = 24;
+   */
+  userMessage?: string | undefined;
 };
 
 /**
@@ -409,6 +425,21 @@ export type OperationsReport = Message<"polytraders.governance.v1.OperationsRepo
    * @generated from field: string stale_against = 29;
    */
   staleAgainst: string;
+
+  /**
+   * What the event_type tells beyond the other fields, as JSON text with names in
+   * snake_case. In streams alone; absent where there is no more to tell.
+   *
+   * @generated from field: optional string details_json = 30;
+   */
+  detailsJson?: string | undefined;
+
+  /**
+   * What the event_type means, in a sentence for a person. In streams alone.
+   *
+   * @generated from field: optional string user_message = 31;
+   */
+  userMessage?: string | undefined;
 };
 
 /**

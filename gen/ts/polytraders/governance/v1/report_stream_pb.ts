@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file polytraders/governance/v1/report_stream.proto.
  */
 export const file_polytraders_governance_v1_report_stream: GenFile = /*@__PURE__*/
-  fileDesc("Ci1wb2x5dHJhZGVycy9nb3Zlcm5hbmNlL3YxL3JlcG9ydF9zdHJlYW0ucHJvdG8SGXBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEiLgoLTG9nUG9zaXRpb24SDQoFZXBvY2gYASABKAMSEAoIcG9zaXRpb24YAiABKAMifgoUU3RyZWFtUmVwb3J0c1JlcXVlc3QSDQoFdG9waWMYASABKAkSNQoFYWZ0ZXIYAiABKAsyJi5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkxvZ1Bvc2l0aW9uEhMKC2V2ZW50X3R5cGVzGAMgAygJEgsKA2JvdBgEIAEoCSLbAQoVU3RyZWFtUmVwb3J0c1Jlc3BvbnNlEjIKAmF0GAEgASgLMiYucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5Mb2dQb3NpdGlvbhJBCgpzZXR0bGVtZW50GAIgASgLMisucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TZXR0bGVtZW50UmVwb3J0SAASQQoKb3BlcmF0aW9ucxgDIAEoCzIrLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuT3BlcmF0aW9uc1JlcG9ydEgAQggKBnJlcG9ydGIGcHJvdG8z", [file_polytraders_governance_v1_report]);
+  fileDesc("Ci1wb2x5dHJhZGVycy9nb3Zlcm5hbmNlL3YxL3JlcG9ydF9zdHJlYW0ucHJvdG8SGXBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEiPAoLTG9nUG9zaXRpb24SDQoFZXBvY2gYASABKAMSEAoIcG9zaXRpb24YAiABKAMSDAoEcGFydBgDIAEoBSK6AQoUU3RyZWFtUmVwb3J0c1JlcXVlc3QSDQoFdG9waWMYASABKAkSNQoFYWZ0ZXIYAiABKAsyJi5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLkxvZ1Bvc2l0aW9uEhMKC2V2ZW50X3R5cGVzGAMgAygJEgsKA2JvdBgEIAEoCRIOCgZ3YWxsZXQYBSABKAkSEAoIZnJvbV9ub3cYBiABKAgSGAoQcHJvZ3Jlc3Nfc2Vjb25kcxgHIAEoBSKZAgoVU3RyZWFtUmVwb3J0c1Jlc3BvbnNlEjIKAmF0GAEgASgLMiYucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5Mb2dQb3NpdGlvbhJBCgpzZXR0bGVtZW50GAIgASgLMisucG9seXRyYWRlcnMuZ292ZXJuYW5jZS52MS5TZXR0bGVtZW50UmVwb3J0SAASQQoKb3BlcmF0aW9ucxgDIAEoCzIrLnBvbHl0cmFkZXJzLmdvdmVybmFuY2UudjEuT3BlcmF0aW9uc1JlcG9ydEgAEjwKB29taXR0ZWQYBCABKAsyKS5wb2x5dHJhZGVycy5nb3Zlcm5hbmNlLnYxLk9taXR0ZWRSZWNvcmRzSABCCAoGcmVwb3J0ImAKDk9taXR0ZWRSZWNvcmRzEhYKDmZpcnN0X3Bvc2l0aW9uGAEgASgDEhUKDWxhc3RfcG9zaXRpb24YAiABKAMSDwoHcmVjb3JkcxgDIAEoAxIOCgZyZWFzb24YBCABKAliBnByb3RvMw", [file_polytraders_governance_v1_report]);
 
 /**
  * A place in the log. Positions count from 1 without gaps within an epoch; a
@@ -34,6 +34,15 @@ export type LogPosition = Message<"polytraders.governance.v1.LogPosition"> & {
    * @generated from field: int64 position = 2;
    */
   position: bigint;
+
+  /**
+   * Which of several reports on the record there, from 0: a KILL_SWITCH action is
+   * reported as USER_ACTION_RECORDED and, with part 1, as KILL_SWITCH_ACTIVE. 99
+   * stands behind all of them.
+   *
+   * @generated from field: int32 part = 3;
+   */
+  part: number;
 };
 
 /**
@@ -58,7 +67,9 @@ export type StreamReportsRequest = Message<"polytraders.governance.v1.StreamRepo
   topic: string;
 
   /**
-   * Goes on behind this position. Absent: from the beginning of the log.
+   * Goes on behind this position, e.g. the `at` of the last message that came.
+   * Absent: from the beginning of the log. Of another epoch than the log's:
+   * LOG_EPOCH_CHANGED. Behind the log's end: INVALID_FIELD.
    *
    * @generated from field: polytraders.governance.v1.LogPosition after = 2;
    */
@@ -73,11 +84,35 @@ export type StreamReportsRequest = Message<"polytraders.governance.v1.StreamRepo
 
   /**
    * Only this bot's: "gov.useractivityledger", "gov.parameterchangeauditor", or
-   * an audited bot. Absent: all.
+   * an audited bot (case, "_" and "-" do not count). Absent: all.
    *
    * @generated from field: string bot = 4;
    */
   bot: string;
+
+  /**
+   * Only reports about this wallet, by address or by what stands for it since its
+   * account was scrubbed. Compliance alone. Absent: all.
+   *
+   * @generated from field: string wallet = 5;
+   */
+  wallet: string;
+
+  /**
+   * Begins with what is committed after the call. Not together with `after`.
+   *
+   * @generated from field: bool from_now = 6;
+   */
+  fromNow: boolean;
+
+  /**
+   * Sends a message without a report at once and then whenever nothing else was
+   * sent for this many seconds, 1 to 3,600: how far the stream has come. 0 or
+   * absent: none.
+   *
+   * @generated from field: int32 progress_seconds = 7;
+   */
+  progressSeconds: number;
 };
 
 /**
@@ -88,7 +123,8 @@ export const StreamReportsRequestSchema: GenMessage<StreamReportsRequest> = /*@_
   messageDesc(file_polytraders_governance_v1_report_stream, 1);
 
 /**
- * One report, at its place.
+ * One report, at its place. Where progress_seconds asked for it, a message without
+ * one says how far the stream has come.
  *
  * @generated from message polytraders.governance.v1.StreamReportsResponse
  */
@@ -101,7 +137,7 @@ export type StreamReportsResponse = Message<"polytraders.governance.v1.StreamRep
   at?: LogPosition | undefined;
 
   /**
-   * The report.
+   * The report, or what stands in the place of some.
    *
    * @generated from oneof polytraders.governance.v1.StreamReportsResponse.report
    */
@@ -121,6 +157,14 @@ export type StreamReportsResponse = Message<"polytraders.governance.v1.StreamRep
      */
     value: OperationsReport;
     case: "operations";
+  } | {
+    /**
+     * Records of the topics asked for that are not told.
+     *
+     * @generated from field: polytraders.governance.v1.OmittedRecords omitted = 4;
+     */
+    value: OmittedRecords;
+    case: "omitted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -130,4 +174,48 @@ export type StreamReportsResponse = Message<"polytraders.governance.v1.StreamRep
  */
 export const StreamReportsResponseSchema: GenMessage<StreamReportsResponse> = /*@__PURE__*/
   messageDesc(file_polytraders_governance_v1_report_stream, 2);
+
+/**
+ * Records in a row that have positions and are not told. Nobody can say whether
+ * they matched the filters, so every reader of their topic hears of them.
+ *
+ * @generated from message polytraders.governance.v1.OmittedRecords
+ */
+export type OmittedRecords = Message<"polytraders.governance.v1.OmittedRecords"> & {
+  /**
+   * The first of them.
+   *
+   * @generated from field: int64 first_position = 1;
+   */
+  firstPosition: bigint;
+
+  /**
+   * The last of them.
+   *
+   * @generated from field: int64 last_position = 2;
+   */
+  lastPosition: bigint;
+
+  /**
+   * How many: all from the first to the last.
+   *
+   * @generated from field: int64 records = 3;
+   */
+  records: bigint;
+
+  /**
+   * "PURGED": past their retention and gone. "NOT_PUBLISHED": recorded while
+   * publish_to_audit_log is false (R27).
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message polytraders.governance.v1.OmittedRecords.
+ * Use `create(OmittedRecordsSchema)` to create a new message.
+ */
+export const OmittedRecordsSchema: GenMessage<OmittedRecords> = /*@__PURE__*/
+  messageDesc(file_polytraders_governance_v1_report_stream, 3);
 

@@ -509,7 +509,8 @@ export type PurgeStep = Message<"polytraders.governance.v1.PurgeStep"> & {
   records: bigint;
 
   /**
-   * Records under a legal hold that were moved aside and stay readable.
+   * Records past their retention that stay readable: under a legal hold, or
+   * writes that are still in force.
    *
    * @generated from field: int64 held_records = 5;
    */
