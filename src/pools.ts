@@ -12,6 +12,8 @@ export type Pools = AsyncDisposable & {
   readonly config: pg.Pool;
   /** Follows the bots' parameters. */
   readonly settings: pg.Pool;
+  /** The stream of reports: who reads all of the log is not in the way of others. */
+  readonly reports: pg.Pool;
 };
 
 export function openPools(options: {
@@ -43,6 +45,13 @@ export function openPools(options: {
     }),
     config: createPool({ connection: answering, name: "config", max: 1, limits: shortSession, log }),
     settings: createPool({ connection: answering, name: "settings", max: 1, limits: shortSession, log }),
+    reports: createPool({
+      connection: { ...connection, query_timeout: limits.reportAnswerWithinMs },
+      name: "reports",
+      max: limits.reportConnections,
+      limits: session,
+      log,
+    }),
   };
   return {
     ...pools,

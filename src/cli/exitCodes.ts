@@ -17,8 +17,9 @@ export const exitCodesHelp = `Exit codes:
   1  cannot start: a setting, a file, the database or the token is missing or not usable; policy check: a mistake
   2  bad usage: an option or an argument is wrong
   3  check-write, config set: the write is not allowed
-  4  export: cut before its end; run it again with --resume; policy replay, shadow: the history was cut
-  5  refused by the service; replay: at least one row was refused
+  4  export: cut before its end; run it again with --resume; policy replay, shadow: the history was cut; spool drain: records
+     are left, or were lost
+  5  refused by the service; replay: at least one row was refused; spool drain: records are refused
   6  the service cannot be reached
   7  policy replay --fail-on-change: verdicts would change
   128 + n  stopped by signal n, e.g. 130 after Ctrl-C`;

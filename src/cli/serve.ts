@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { Config } from "../config.ts";
+import type { Service } from "../main.ts";
 import { setBrokenPipe } from "./output/stdout.ts";
 import { onStopSignal } from "./signals.ts";
 
@@ -43,21 +44,21 @@ async function serve(): Promise<void> {
   const config = loadConfig(process.env);
   const service = await startService(config);
   reload = service.reloadConfigFile;
-  process.stdout.write(greeting(config, service.grpcPort, service.httpPort));
+  process.stdout.write(greeting(config, service));
   const problem = await Promise.race([stop.promise, service.failed]);
   await service[Symbol.asyncDispose]();
   if (problem !== undefined) process.stderr.write(`governance: ${problem}\n`);
   process.exit(problem === undefined ? 0 : 1);
 }
 
-function greeting(config: Config, grpcPort: number, httpPort: number): string {
+function greeting(config: Config, { grpcPort, httpPort, isDatabaseReady }: Service): string {
   const grpc = `${config.grpcAddress.host}:${grpcPort}`;
   const url = `${config.tls ? "https" : "http"}://${config.httpAddress.host}:${httpPort}`;
   const api = `${url}/polytraders.governance.v1`;
   const database =
     config.database.kind === "embedded"
       ? `embedded Postgres in ${config.dataDir}`
-      : "Postgres at DATABASE_URL";
+      : `Postgres at DATABASE_URL${isDatabaseReady() ? "" : ", which cannot be used yet; it is tried until it can"}`;
   const lines = [
     "",
     "Polytraders Governance is ready.",

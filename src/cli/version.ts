@@ -1,7 +1,7 @@
 import { Command } from "commander";
+import { botVersions, polymarketCompatibility } from "../specification.ts";
 import { version } from "../version.ts";
 import { printLine } from "./output/stdout.ts";
-import { botVersions, polymarketCompatibility } from "./specification.ts";
 
 export function versionCommand(): Command {
   return new Command("version")

@@ -134,11 +134,6 @@ test.each<[string, (url: URL) => void, RegExp]>([
   expect(message).not.toContain("secret");
 });
 
-test("a port where nothing listens is one line", async () => {
-  const message = await refusalOfStart({ DATABASE_URL: "postgresql://u:secret@127.0.0.1:1/db" });
-  expect(message).toBe("DATABASE_URL: cannot connect (ECONNREFUSED): nothing listens there");
-});
-
 test("what a start that failed had opened is closed again", async () => {
   await refusalOfStart({ DATABASE_URL: database.url("admin") });
   const left = new pg.Client({ connectionString: database.url("superuser") });

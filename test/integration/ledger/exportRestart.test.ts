@@ -71,7 +71,7 @@ async function expectSameAsUncut(compliance: LedgerClient, cut: Cut): Promise<vo
 
 test("an export that its service's stop cut goes on with the next service", async () => {
   const database = running.use(await createTestDatabase());
-  const stopped = await start(database, { shutdownMs: 200 });
+  const stopped = await start(database, { shutdownCallsMs: 200 });
   await recordMuch(stopped);
   const reading = await begin(await ledgerAs(stopped, "compliance"));
   // Nobody reads while it stops, so it cannot bring the export to its end.

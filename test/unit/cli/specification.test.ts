@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { botVersions, polymarketCompatibility } from "../../../src/cli/specification.ts";
+import { botVersions, polymarketCompatibility } from "../../../src/specification.ts";
 
 const history = [
   {

@@ -1,4 +1,4 @@
-import { version } from "../version.ts";
+import { version } from "./version.ts";
 
 /** Facts of the specifications that are served as they stand (spec 001 and 002, §24 and §25; R27). */
 
