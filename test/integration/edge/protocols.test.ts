@@ -285,6 +285,8 @@ function wordOf(name: string): string {
 /** The outcome without what differs from call to call: ids, times, positions, tokens and hashes. */
 function comparable(outcome: Outcome, own: string): string {
   const varying = new Set([
+    // Both 0 until the record has its place in the log.
+    "epoch",
     "position",
     "throughPosition",
     "resumeToken",
@@ -293,14 +295,18 @@ function comparable(outcome: Outcome, own: string): string {
     "chainSha256",
   ]);
   const isTime = (value: object) => "$typeName" in value && value.$typeName === "google.protobuf.Timestamp";
-  const text = JSON.stringify(outcome, (name, value: unknown) => {
-    if (varying.has(name)) return `(${name})`;
-    if (typeof value === "bigint") return `${value}n`;
-    if (value instanceof Uint8Array) return Buffer.from(value).toString().split("\n");
-    if (typeof value === "object" && value !== null && isTime(value) && name !== "occurredAt")
-      return "(time)";
-    return value;
-  });
+  const text = JSON.stringify(
+    outcome,
+    function (this: Readonly<Record<string, unknown>>, name, value: unknown) {
+      if (varying.has(name)) return `(${name})`;
+      if (typeof value === "bigint") return `${value}n`;
+      const bytes = this[name]; // A Buffer has a toJSON, which comes before this.
+      if (bytes instanceof Uint8Array) return Buffer.from(bytes).toString().split("\n");
+      if (typeof value === "object" && value !== null && isTime(value) && name !== "occurredAt")
+        return "(time)";
+      return value;
+    },
+  );
   return text
     .replaceAll(own, "(own)")
     .replace(/\b[a-z_]*[0-9A-HJKMNP-TV-Z]{26}\b/g, "(ulid)")
