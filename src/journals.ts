@@ -9,6 +9,7 @@ import {
 import { appendDrifts, type DriftRow } from "./auditor/history/drift.ts";
 import type { Limits } from "./config.ts";
 import type { Connection } from "./db/pool.ts";
+import type { ExactJson } from "./exact/json.ts";
 import { createJournal, type Journal } from "./journal/journal.ts";
 import type { Outages } from "./journal/outages.ts";
 import type { SpoolBot } from "./journal/spool/entry.ts";
@@ -34,6 +35,8 @@ export type Journals = AsyncDisposable & {
   readonly confirmations: Journal<ConfirmationRow, ConfirmationAnswer>;
   readonly drifts: Journal<DriftRow, undefined>;
   readonly access: Journal<NewAccessRow, undefined>;
+  /** Makes all of them ready. Rejects with StoreUnavailable when the database is away again. */
+  warm(): Promise<void>;
 };
 
 export function openJournals(options: {
@@ -69,6 +72,7 @@ export function openJournals(options: {
       of: {
         name: "ledger",
         write: closed.hashing(appendActions, hashedAction),
+        bytesOf: ({ action }) => bytesOf(action.params),
         acceptedMicros: (row) => row.acceptedMicros,
         tables: ["ledger.user_action", "ledger.fill_link"],
       },
@@ -82,6 +86,7 @@ export function openJournals(options: {
       of: {
         name: "fills",
         write: closed.hashing(appendFills, hashedFill),
+        bytesOf: ({ report }) => bytesOf(report.raw),
         acceptedMicros: (row) => row.acceptedMicros,
         tables: ["ledger.fill_report"],
       },
@@ -95,10 +100,12 @@ export function openJournals(options: {
       of: {
         name: "auditor",
         write: appendDecisions,
+        bytesOf: ({ write }) => bytesOf(write.oldValue) + bytesOf(write.newValue),
         acceptedMicros: (row) => row.acceptedMicros,
         tables: ["auditor.parameter_change"],
       },
       spooling: spoolDecisions(spool),
+      isStrictlyOrdered: true,
       lanes: limits.auditorLanes,
       budgetMs: limits.auditorStoreBudgetMs,
     }),
@@ -142,8 +149,15 @@ export function openJournals(options: {
   };
   return {
     ...journals,
+    async warm() {
+      await Promise.all(Object.values(journals).map((journal) => journal.warm()));
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all(Object.values(journals).map((journal) => journal.close()));
     },
   };
+}
+
+function bytesOf(value: ExactJson | null): number {
+  return value === null ? 0 : value.text.length + value.canonical.length;
 }

@@ -18,11 +18,18 @@ export function isRefusal(cause: unknown): boolean {
   return plainRefusal.test(sqlState(cause) ?? "");
 }
 
+/** Whether the server refused them for something that passes: another transaction was in the way. */
+export function isLostRace(cause: unknown): boolean {
+  return sqlState(cause)?.startsWith("40") === true;
+}
+
 /** How a kind of record is written. */
 export type Write<Row, Outcome> = {
   readonly name: string;
   /** One statement that stores the rows, and commits by itself. */
   readonly write: (client: pg.Client, rows: readonly Row[]) => Promise<readonly Outcome[]>;
+  /** About what the row's long texts take in memory; undefined: its rows are short. */
+  readonly bytesOf?: (row: Row) => number;
   /** When the row was accepted, microseconds: its partition. */
   readonly acceptedMicros: (row: Row) => number;
   /** The tables that need that partition: those alone are made inside the budget when it is missing. */

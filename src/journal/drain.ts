@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { sqlState } from "../db/pool.ts";
-import { attempt, commit, isRefusal, type Write } from "./commit.ts";
+import { attempt, commit, isLostRace, isRefusal, type Write } from "./commit.ts";
 import type { Entry } from "./spool/entry.ts";
 import type { SettledEntry } from "./spool/spoolFile.ts";
-import { rowOf, type Spooling } from "./spooled.ts";
+import { rowOf, type Spooling, Unreadable } from "./spooled.ts";
 import type { Writer } from "./writer.ts";
 
 /** Brings what waits in the spool to the database, in order, each record once; and notices when it is back. */
@@ -78,6 +78,7 @@ export function createDrain<Row, Outcome>(options: {
       options.onBack();
       await options.onEmpty();
       wanted = spool.waiting(of.name) > 0;
+      if (!wanted) await writer.close(); // Nobody keeps a connection for the next outage.
       return wanted;
     }
     const allSettled = await settle(entries);
@@ -85,16 +86,21 @@ export function createDrain<Row, Outcome>(options: {
     return allSettled;
   }
 
+  /** Whether all of them left the spool, or stay in it for good. */
   async function settle(entries: readonly Entry[]): Promise<boolean> {
-    const rows = entries.map((entry) => rowOf(entry, spooling));
-    let outcomes: readonly Outcome[];
     try {
-      outcomes = await commit(of, writer, rows, drainBudgetMs);
+      return await write(entries);
     } catch (cause) {
-      if (!isRefusal(cause)) throw cause;
+      if (cause instanceof Unreadable) return refuseOne(entries, cause.message);
+      if (!isRefusal(cause) || isLostRace(cause)) throw cause;
       options.onBack();
-      return refuseOne(entries, cause);
+      return refuseOne(entries, sqlState(cause) ?? "unknown");
     }
+  }
+
+  async function write(entries: readonly Entry[]): Promise<boolean> {
+    const rows = entries.map((entry) => rowOf(entry, spooling));
+    const outcomes = await commit(of, writer, rows, drainBudgetMs);
     options.onBack();
     const settled: SettledEntry[] = [];
     const gone: Entry[] = [];
@@ -117,15 +123,14 @@ export function createDrain<Row, Outcome>(options: {
     return settled.length === entries.length;
   }
 
-  /** Halves the batch until the record is alone that the database refuses; its neighbours are drained. */
-  async function refuseOne(entries: readonly Entry[], cause: unknown): Promise<boolean> {
+  /** Halves the batch until the record is alone that cannot be drained; its neighbours are. */
+  async function refuseOne(entries: readonly Entry[], code: string): Promise<boolean> {
     const [entry] = entries;
     if (entries.length === 1 && entry !== undefined) {
-      const code = sqlState(cause) ?? "unknown";
       await spool.refuse(entry, code);
       log.error(
         { journal: of.name, seq: entry.seq, code },
-        "the database refuses a spooled record; it stays in the spool, see `governance spool show`",
+        "a spooled record is refused for what it is; it stays in the spool, see `governance spool show`",
       );
       return true;
     }

@@ -18,21 +18,28 @@ export type Journal<Row, Outcome> = {
   append(laneKey: string, rows: readonly Row[]): Promise<readonly (Outcome | Buffered)[]>;
   /** Rows that wait or are under way. */
   readonly depth: number;
+  /** Connects, and has the statement planned, so that the first calls need not wait for either. */
+  warm(): Promise<void>;
   /** Resolves when everything taken was answered and the connections are closed. */
   close(): Promise<void>;
 };
 
+const warmWithinMs = 5_000;
+
 /** While the server commits one batch the next is already with it; more would only make batches smaller. */
 const batchesUnderWay = 2;
 
-/** A table that is asked in vain keeps the calls that wait; more than these are refused. */
+/** A table that is asked in vain keeps the calls that wait; more than these are refused, or more than these bytes. */
 const waitingMaxRows = 100_000;
+const waitingMaxBytes = 256 * 1024 * 1024;
 
 export function createJournal<Row, Outcome>(options: {
   readonly connection: Connection;
   readonly of: Write<Row, Outcome>;
   /** Where rows go that the database does not take within the budget; undefined: nowhere. */
   readonly spooling?: Spooling<Row, Outcome> | undefined;
+  /** Whether rows with the same order key keep their order even when the database fails on some of them. */
+  readonly isStrictlyOrdered?: boolean;
   /** Commits under way at a time; one lane key always takes the same lane. */
   readonly lanes: number;
   readonly maxRows: number;
@@ -50,14 +57,17 @@ export function createJournal<Row, Outcome>(options: {
   const { connection, of, spooling, budgetMs, log } = options;
   const writers: Writer[] = [];
   const lanes: Lane<Row, Outcome | Buffered>[] = [];
+  const laneWriters: Writer[] = [];
   for (let i = 0; i < options.lanes; i++) {
     const writer = open(of.name, budgetMs);
+    laneWriters.push(writer);
     lanes.push(
       createLane({
         commit: (rows) => makeDurable(writer, rows),
         isRefusal,
         maxRows: options.maxRows,
         underWay: batchesUnderWay,
+        keyOf: options.isStrictlyOrdered ? spooling && ((row) => keyHash(spooling.orderKey(row))) : undefined,
       }),
     );
   }
@@ -69,6 +79,7 @@ export function createJournal<Row, Outcome>(options: {
     return writer;
   }
 
+  let waitingBytes = 0;
   /** The database did not take the last batch that it was asked to: it is not asked until it answers again. */
   let isAway = false;
   const drain = spooling && openDrain(spooling);
@@ -159,10 +170,19 @@ export function createJournal<Row, Outcome>(options: {
     append(laneKey, rows) {
       const lane = lanes[keyHash(laneKey) % lanes.length];
       if (lane === undefined) throw new Error("a journal needs at least one lane");
-      if (lane.depth > waitingMaxRows) {
+      const bytes =
+        of.bytesOf === undefined ? 0 : rows.reduce((sum, row) => sum + (of.bytesOf?.(row) ?? 0), 0);
+      if (lane.depth > waitingMaxRows || (bytes > 0 && waitingBytes + bytes > waitingMaxBytes)) {
         return Promise.reject(new SpoolRefused("too many records wait to be durable"));
       }
-      return lane.append(rows);
+      if (bytes === 0) return lane.append(rows);
+      waitingBytes += bytes;
+      return lane.append(rows).finally(() => {
+        waitingBytes -= bytes;
+      });
+    },
+    async warm() {
+      await Promise.all(laneWriters.map((writer) => commit(of, writer, [], warmWithinMs)));
     },
     get depth() {
       return lanes.reduce((sum, lane) => sum + lane.depth, 0);

@@ -17,6 +17,8 @@ type Waiting<Row, Outcome> = {
   readonly reject: (cause: unknown) => void;
 };
 
+const none: readonly number[] = [];
+
 /**
  * Rows leave in the order of their append calls; one append is never split over two batches.
  * `commit` gets at most maxRows rows, unless a single append is longer, and answers one outcome a row.
@@ -26,9 +28,13 @@ export function createLane<Row, Outcome>(options: {
   readonly maxRows: number;
   /** Whether `commit` failed for what one of the rows is: then each append is tried by itself. */
   readonly isRefusal: (cause: unknown) => boolean;
-  /** Commits that may be under way at a time; `commit` keeps their order. */
+  /** Commits that may be under way at a time; `commit` keeps their order as long as none of them fails. */
   readonly underWay: number;
+  /** Of rows whose order must hold even then: no row leaves while one with its key is under way. */
+  readonly keyOf?: ((row: Row) => number) | undefined;
 }): Lane<Row, Outcome> {
+  const { keyOf } = options;
+  const keysUnderWay = new Set<number>();
   let queue: Waiting<Row, Outcome>[] = [];
   let depth = 0;
   let underWay = 0;
@@ -50,6 +56,7 @@ export function createLane<Row, Outcome>(options: {
     let count = 0;
     for (const waiting of queue) {
       if (count > 0 && rows + waiting.rows.length > options.maxRows) break;
+      if (keyOf && underWay > 0 && waiting.rows.some((row) => keysUnderWay.has(keyOf(row)))) break;
       rows += waiting.rows.length;
       count++;
     }
@@ -62,9 +69,13 @@ export function createLane<Row, Outcome>(options: {
   }
 
   async function flush(): Promise<void> {
-    underWay++;
     const batch = take();
+    if (batch.length === 0) return; // The end of what is under way comes back to it.
+    underWay++;
     const rows = batch.length === 1 && batch[0] ? batch[0].rows : batch.flatMap((waiting) => waiting.rows);
+    // Keys of two batches under way are never the same: each gives back its own.
+    const keys = keyOf === undefined ? none : rows.map(keyOf);
+    for (const key of keys) keysUnderWay.add(key);
     try {
       const outcomes = await options.commit(rows);
       let at = 0;
@@ -76,6 +87,7 @@ export function createLane<Row, Outcome>(options: {
       if (batch.length > 1 && options.isRefusal(cause)) await commitEach(batch);
       else for (const waiting of batch) waiting.reject(cause);
     }
+    for (const key of keys) keysUnderWay.delete(key);
     depth -= rows.length;
     underWay--;
     if (queue.length > 0) {

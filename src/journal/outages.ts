@@ -25,7 +25,7 @@ export function createOutages(options: {
   readonly pool: pg.Pool;
   readonly nowMicros: () => number;
   /** Called when a report is on record, for its place in the log. */
-  readonly onReported: () => void;
+  readonly onReported: (outage: EndedOutage) => void;
   readonly log: Logger;
 }): Outages {
   const { spool, log } = options;
@@ -51,7 +51,7 @@ export function createOutages(options: {
         await report(options.pool, outage, options.nowMicros());
         await spool.forgetOutage(outage);
         told.delete(outage.bot);
-        options.onReported();
+        options.onReported(outage);
         const { sinceMicros, untilMicros, buffered, flushed, folded, conflicting, refused, lost } = outage;
         const reasonCode = codes[outage.bot].over;
         const times = { from: isoOf(sinceMicros), to: isoOf(untilMicros) };

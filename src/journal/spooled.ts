@@ -16,8 +16,8 @@ export type Spooling<Row, Outcome> = {
   readonly ownKey?: (row: Row) => string;
   /** The row as it is spooled, without what can be made again. */
   readonly lean?: (row: Row) => Row;
-  /** The row that `lean` made. Throws when the spooled text is none of this version's. */
-  readonly restore: (spooled: unknown) => Row;
+  /** The row that `lean` made; undefined when the spooled text is none of this version's. */
+  readonly restore: (spooled: unknown) => Row | undefined;
   /** Nothing of this journal is drained before what came earlier of that one. */
   readonly behind?: string;
   /** What an outcome means for a row that was acknowledged before; undefined: it cannot be told yet. */
@@ -51,8 +51,14 @@ export function entriesOf<Row, Outcome>(
   }));
 }
 
+/** An entry that is as it was written, and is no record of this version. */
+export class Unreadable extends Error {}
+
+/** Throws Unreadable. */
 export function rowOf<Row, Outcome>(entry: Entry, { restore }: Spooling<Row, Outcome>): Row {
-  return restore(fromBody(entry.body));
+  const row = restore(fromBody(entry.body));
+  if (row === undefined) throw new Unreadable("unreadable");
+  return row;
 }
 
 /** Whether the row has to follow another one into the spool. */

@@ -81,6 +81,7 @@ export function createSequencer(options: {
   let next: Promise<Step> | undefined;
   let background: Promise<void> | undefined;
   let wanted = false;
+  let isFailing = false;
   let followRows = stepRows;
   let notifyHead: ((head: LogHead) => void) | undefined;
   const closing = new AbortController();
@@ -124,10 +125,13 @@ export function createSequencer(options: {
       const started = performance.now();
       try {
         const { head, placed, followed, noticed } = await step();
+        isFailing = false;
         if (placed >= stepRows || noticed > 0 || followed !== head.horizon) wanted = true;
         else pauseMs = Math.max(restMs, restPerStep * (performance.now() - started));
       } catch (cause) {
-        options.log.warn({ code: sqlState(cause) }, "the log could not be advanced");
+        // Said once for each time that it begins to fail: while Postgres is away it is tried four times a second.
+        if (!isFailing) options.log.warn({ code: sqlState(cause) }, "the log could not be advanced");
+        isFailing = true;
         wanted = true;
         pauseMs = restAfterErrorMs;
       }

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${GOVERNANCE_GRPC_ADDR:?host:port of a running service}" "${GOVERNANCE_TOKEN:?a token with role bot}"
 for tool in python3 go; do
-  command -v "$tool" >/dev/null || { echo "$tool was not found: the clients need Python 3.10 and Go 1.25, or later" >&2; exit 1; }
+  command -v "$tool" >/dev/null || { echo "$tool was not found: the clients need Python 3.9 and Go 1.25, or later" >&2; exit 1; }
 done
 
 requirements=test/clients/python/requirements.txt

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { count } from "../output/count.ts";
-import { printLine } from "../output/stdout.ts";
+import { note, printLine } from "../output/stdout.ts";
 import { spoolIn } from "./folder.ts";
 
 /** `governance spool retry`. */
@@ -32,6 +32,9 @@ async function retry(options: { readonly dir?: string }): Promise<void> {
   const file = openSpoolFile(folder, createRecordIds(clock), clock.nowMicros);
   const retried = file.retry(clock.nowMicros());
   file.close();
+  if (file.damage !== undefined) {
+    note(`the spool was damaged (${file.damage.why}); its files are in ${file.damage.quarantine}`);
+  }
   await printLine(
     retried === 0
       ? "no record is refused"

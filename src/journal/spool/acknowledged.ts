@@ -1,18 +1,18 @@
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
+import { type Counts, spoolBots } from "./entry.ts";
 
-/** How far a spool has come: the last place that was acknowledged, and how many records left it for good. */
-export type Counts = { readonly appended: number; readonly removed: number };
-
-const lengthBytes = 24;
+const countBytes = 16;
+const sumAt = spoolBots.length * countBytes;
+const lengthBytes = sumAt + 4;
 
 /**
  * Keeps the counts apart from the spool's own file, so that a spool that lost its end, or was put back to an
- * earlier state, is noticed. Written without fsync: a power cut may leave an older count, never a newer one.
+ * earlier state, is noticed. Written without fsync: a power cut may leave older counts, never newer ones.
  */
 export type AcknowledgedFile = {
-  /** What was written last; undefined when there is no file or it is damaged. */
-  read(): Counts | undefined;
+  /** What was written last; "none" where nothing ever was, "damaged" where it is not what was written. */
+  read(): Counts | "none" | "damaged";
   write(counts: Counts): void;
   close(): void;
 };
@@ -22,17 +22,22 @@ export function openAcknowledged(path: string): AcknowledgedFile {
   const bytes = Buffer.alloc(lengthBytes);
   return {
     read() {
-      if (readSync(descriptor, bytes, 0, lengthBytes, 0) < lengthBytes) return undefined;
-      if (bytes.readUInt32LE(16) !== crc32(bytes.subarray(0, 16))) return undefined;
-      return {
-        appended: Number(bytes.readBigUInt64LE(0)),
-        removed: Number(bytes.readBigUInt64LE(8)),
-      };
+      const length = readSync(descriptor, bytes, 0, lengthBytes, 0);
+      if (length === 0) return "none";
+      if (length < lengthBytes || bytes.readUInt32LE(sumAt) !== crc32(bytes.subarray(0, sumAt)))
+        return "damaged";
+      const at = (bot: number) => ({
+        appended: Number(bytes.readBigUInt64LE(bot * countBytes)),
+        removed: Number(bytes.readBigUInt64LE(bot * countBytes + 8)),
+      });
+      return { [spoolBots[0]]: at(0), [spoolBots[1]]: at(1) };
     },
-    write({ appended, removed }) {
-      bytes.writeBigUInt64LE(BigInt(appended), 0);
-      bytes.writeBigUInt64LE(BigInt(removed), 8);
-      bytes.writeUInt32LE(crc32(bytes.subarray(0, 16)), 16);
+    write(counts) {
+      for (const [nth, bot] of spoolBots.entries()) {
+        bytes.writeBigUInt64LE(BigInt(counts[bot].appended), nth * countBytes);
+        bytes.writeBigUInt64LE(BigInt(counts[bot].removed), nth * countBytes + 8);
+      }
+      bytes.writeUInt32LE(crc32(bytes.subarray(0, sumAt)), sumAt);
       writeSync(descriptor, bytes, 0, lengthBytes, 0);
     },
     close() {

@@ -1,6 +1,6 @@
 /**
- * A record as text, for the spool: JSON that an operator can read, with bigints, bytes and maps marked.
- * Names of members are the program's own; whatever callers sent is in strings, so no mark can be forged.
+ * A record as text, for the spool: JSON that an operator can read, with bigints, bytes and maps marked. A member whose
+ * name begins like a mark gets a second $, so that none can be forged.
  */
 export function toBody(record: unknown): string {
   return JSON.stringify(plain(record));
@@ -17,11 +17,8 @@ function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return { $bytes: Buffer.from(value).toString("base64") };
   if (value instanceof Map) return { $map: [...value].map(plain) };
   if (Array.isArray(value)) return value.map(plain);
-  const copy: Record<string, unknown> = {};
-  for (const [name, member] of Object.entries(value)) {
-    if (member !== undefined) copy[name] = plain(member);
-  }
-  return copy;
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(members.map(([name, member]) => [name.replace(/^\$/, "$$$$"), plain(member)]));
 }
 
 function restored(value: unknown): unknown {
@@ -30,9 +27,9 @@ function restored(value: unknown): unknown {
   if ("$int" in value) return BigInt(String(value.$int));
   if ("$bytes" in value) return Buffer.from(String(value.$bytes), "base64");
   if ("$map" in value && Array.isArray(value.$map)) return new Map(value.$map.map(pair));
-  const copy: Record<string, unknown> = {};
-  for (const [name, member] of Object.entries(value)) copy[name] = restored(member);
-  return copy;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name.replace(/^\$\$/, "$$"), restored(member)]),
+  );
 }
 
 function pair(entry: unknown): [unknown, unknown] {

@@ -19,6 +19,10 @@ export type NewEntry = {
 /** A record in the spool. seq is its place: 1, 2, 3 … without gaps over all that were ever taken. */
 export type Entry = NewEntry & { readonly seq: number };
 
+/** How far a spool has come: the records of a bot that were ever taken, and those that left it for good. */
+export type Count = { readonly appended: number; readonly removed: number };
+export type Counts = Readonly<Record<SpoolBot, Count>>;
+
 /** What became of a record that left the spool. */
 export type Settled = "flushed" | "folded" | "conflicting";
 
@@ -37,8 +41,8 @@ export type Outage = {
   readonly conflicting: number;
   /** Refused by the database for what they are; they stay in the spool. */
   readonly refused: number;
-  /** Acknowledged, and not found again in a damaged spool. */
-  readonly lost: number;
+  /** Acknowledged, and not found again in a damaged spool; null: nothing is left that could tell. */
+  readonly lost: number | null;
 };
 
 export type EndedOutage = Outage & { readonly untilMicros: number };
@@ -51,6 +55,7 @@ export type Held = {
   readonly entries: number;
   readonly bytes: number;
   readonly refused: number;
+  readonly refusedBytes: number;
   /** Of the oldest that waits; null when none does. */
   readonly oldestMicros: number | null;
 };
@@ -63,6 +68,7 @@ export type Damage = {
   readonly kept: number;
   /** Acknowledged records that could not be read any more; null: nothing is left that could tell. */
   readonly lost: number | null;
+  /** What was wrong. */
   readonly why: string;
 };
 

@@ -1,11 +1,13 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { EndedOutage, Held, KeyCounts, Outage, SpoolBot } from "./entry.ts";
+import { isBot } from "./schema.ts";
 
 /** What a spool holds, by bot and journal. */
 export function heldIn(db: DatabaseSync): readonly Held[] {
   const rows = db.prepare(
     `select bot, journal, count(*) filter (where refused is null) as entries,
-       coalesce(sum(length(body)) filter (where refused is null), 0) as bytes,
+       coalesce(sum(octet_length(body)) filter (where refused is null), 0) as bytes,
+       coalesce(sum(octet_length(body)) filter (where refused is not null), 0) as refused_bytes,
        count(refused) as refused, min(accepted_micros) filter (where refused is null) as oldest_micros
      from entry group by bot, journal order by bot, journal`,
   );
@@ -15,6 +17,7 @@ export function heldIn(db: DatabaseSync): readonly Held[] {
     entries: Number(row.entries),
     bytes: Number(row.bytes),
     refused: Number(row.refused),
+    refusedBytes: Number(row.refused_bytes),
     oldestMicros: row.oldest_micros === null ? null : Number(row.oldest_micros),
   }));
 }
@@ -54,11 +57,11 @@ function outageOf(row: Record<string, unknown>): Outage {
     folded: Number(row.folded),
     conflicting: Number(row.conflicting),
     refused: Number(row.refused),
-    lost: Number(row.lost),
+    lost: row.lost === null ? null : Number(row.lost),
   };
 }
 
 function botOf(text: unknown): SpoolBot {
-  if (text === "gov.useractivityledger" || text === "gov.parameterchangeauditor") return text;
+  if (isBot(text)) return text;
   throw new Error("the spool names a bot that is none");
 }

@@ -1,138 +1,119 @@
-import { existsSync, mkdirSync, renameSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import type { Counts } from "./acknowledged.ts";
-import type { Damage, Entry } from "./entry.ts";
-import { checksumOf, entryOf, prepareSchema } from "./schema.ts";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import type { Counts, Damage } from "./entry.ts";
+import { rowsInPages } from "./pages.ts";
+import { rebuild } from "./rebuild.ts";
+
+/** The name of the file in a spool's folder, and of the folder beside it that holds what was damaged. */
+export const fileName = "spool.db";
+export const quarantineName = "quarantine";
+export const damageName = "damage.json";
+
+/** Where a new file is made, and where it waits to take the damaged one's place: whole, or not there. */
+const makingName = "spool.new";
+const readyName = "spool.ready";
+
+const suffixes = ["", "-wal", "-shm"];
 
 /**
- * Opens the spool's file, or makes it. One that is damaged, or that lost what was acknowledged, goes to
- * quarantine/ as it is, and a new one begins with every record of it that can be read whole.
+ * Sets a damaged spool aside as it is, under quarantine/, and puts a new one in its place that has every record of it
+ * that can be read whole. It can end anywhere: the next one goes on.
  */
 export function salvage(
   folder: string,
-  path: string,
   known: Counts | undefined,
-): { readonly db: DatabaseSync; readonly damage: Damage | undefined } {
-  let why: string;
-  if (!existsSync(path)) {
-    if (known === undefined || known.appended === known.removed) {
-      const db = create(path, known ?? { appended: 0, removed: 0 }, []);
-      return { db, damage: undefined };
-    }
-    why = "the file is gone";
-  } else {
-    const opened = openWhole(path, known);
-    if (typeof opened !== "string") return { db: opened, damage: undefined };
-    why = opened;
-  }
-  const quarantine = join(folder, "quarantine", new Date().toISOString().replaceAll(":", "-"));
+  why: string,
+  options: { readonly newId: () => string; readonly nowMicros: number },
+): Damage {
+  const time = new Date(options.nowMicros / 1000).toISOString().replaceAll(":", "-");
+  const quarantine = join(folder, quarantineName, time);
   mkdirSync(quarantine, { recursive: true, mode: 0o700 });
-  for (const suffix of ["", "-wal", "-shm"]) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, join(quarantine, `spool.db${suffix}`));
+  const path = join(folder, fileName);
+  for (const suffix of suffixes) {
+    if (existsSync(path + suffix)) keep(path + suffix, join(quarantine, fileName + suffix));
   }
-  const { kept, counts } = readWhatIsLeft(join(quarantine, "spool.db"));
-  const appended = Math.max(known?.appended ?? 0, counts?.appended ?? 0, kept.at(-1)?.entry.seq ?? 0);
-  const removed = Math.max(known?.removed ?? 0, counts?.removed ?? 0);
-  const lost =
-    known === undefined && counts === undefined ? null : Math.max(0, appended - removed - kept.length);
-  const db = create(path, { appended, removed: appended - kept.length }, kept);
-  return { db, damage: { quarantine, kept: kept.length, lost, why } };
+  const making = join(folder, makingName);
+  remove(making);
+  const damage = { quarantine, ...rebuild(making, rowsInPages(path), known, options), why };
+  writeFileSync(join(quarantine, damageName), `${JSON.stringify(damage)}\n`, { mode: 0o600, flush: true });
+  for (const synced of [quarantine, dirname(quarantine), folder]) syncFolder(synced);
+  renameSync(making, join(folder, readyName));
+  syncFolder(folder);
+  finishSalvage(folder);
+  return damage;
 }
 
-/** The database, or what is wrong with it. */
-function openWhole(path: string, known: Counts | undefined): DatabaseSync | string {
-  let db: DatabaseSync | undefined;
+/** Begins a spool without records in an empty folder; `known`: how many it has had. */
+export function begin(folder: string, known: Counts | undefined): void {
+  const making = join(folder, makingName);
+  remove(making);
+  remove(join(folder, fileName));
+  rebuild(making, [], known, undefined);
+  renameSync(making, join(folder, fileName));
+  syncFolder(folder);
+}
+
+/** Puts a new file in the damaged one's place; whether there was one that a salvage had left. */
+export function finishSalvage(folder: string): boolean {
+  remove(join(folder, makingName));
+  const ready = join(folder, readyName);
+  if (!existsSync(ready)) return false;
+  // The old log has to be gone first: it would be taken for the new file's.
+  remove(join(folder, fileName));
+  syncFolder(folder);
+  renameSync(ready, join(folder, fileName));
+  syncFolder(folder);
+  return true;
+}
+
+/** What a salvage noted of what it found. */
+export function damageIn(quarantine: string): Damage | undefined {
   try {
-    db = new DatabaseSync(path);
-    prepareSchema(db);
-    const problem = problemOf(db, known);
-    if (problem === undefined) return db;
-    db.close();
-    return problem;
+    const noted: unknown = JSON.parse(readFileSync(join(quarantine, damageName), "utf8"));
+    return isDamage(noted) ? noted : undefined;
   } catch (cause) {
-    if (db?.isOpen) db.close();
-    return cause instanceof Error ? cause.message : "it cannot be opened";
-  }
-}
-
-function problemOf(db: DatabaseSync, known: Counts | undefined): string | undefined {
-  const check = db.prepare("pragma quick_check(1)").get()?.quick_check;
-  if (check !== "ok") return `its pages are damaged (${String(check)})`;
-  let entries = 0;
-  for (const row of db.prepare("select * from entry").iterate()) {
-    if (entryOf(row) === undefined) return "an entry is not as it was written";
-    entries++;
-  }
-  const counts = countsOf(db);
-  if (entries !== counts.appended - counts.removed) return "entries are missing";
-  if (known !== undefined && counts.appended < known.appended) return "its end is missing";
-  return undefined;
-}
-
-function countsOf(db: DatabaseSync): Counts {
-  const row = db.prepare("select appended, removed from tally").get();
-  return { appended: Number(row?.appended), removed: Number(row?.removed) };
-}
-
-type Kept = { readonly entry: Entry; readonly refused: string | null };
-
-/** Every entry that is as it was written; a damaged page costs those on it. */
-function readWhatIsLeft(path: string): {
-  readonly kept: readonly Kept[];
-  readonly counts: Counts | undefined;
-} {
-  const kept: Kept[] = [];
-  let counts: Counts | undefined;
-  let db: DatabaseSync | undefined;
-  try {
-    db = new DatabaseSync(path);
-    const seqs = attempt(() => {
-      const row = db?.prepare("select min(seq) as first, max(seq) as last from entry").get();
-      return { first: Number(row?.first), last: Number(row?.last) };
-    });
-    counts = attempt(() => (db === undefined ? undefined : countsOf(db)));
-    const one = db.prepare("select * from entry where seq = ?");
-    const first = seqs?.first ?? (counts?.removed ?? 0) + 1;
-    const last = seqs?.last ?? counts?.appended ?? 0;
-    for (let seq = first; seq <= last; seq++) {
-      const row = attempt(() => one.get(seq));
-      const entry = entryOf(row);
-      if (entry !== undefined)
-        kept.push({ entry, refused: typeof row?.refused === "string" ? row.refused : null });
-    }
-  } catch (cause) {
-    // Not a database any more: nothing is left to read, which the caller says.
-    if (!(cause instanceof Error)) throw cause;
-  } finally {
-    if (db?.isOpen) db.close();
-  }
-  return { kept, counts };
-}
-
-/** What a read of a damaged file gives; undefined where it fails. */
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (cause) {
-    if (cause instanceof Error) return undefined;
+    if (cause instanceof Error) return undefined; // It ended before it had noted anything.
     throw cause;
   }
 }
 
-function create(path: string, counts: Counts, kept: readonly Kept[]): DatabaseSync {
-  const db = new DatabaseSync(path);
-  prepareSchema(db);
-  db.exec("begin immediate");
-  const insert = db.prepare(
-    `insert into entry (seq, journal, bot, order_key, own_key, accepted_micros, body, checksum, refused)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
-  for (const { entry, refused } of kept) {
-    const { seq, journal, bot, orderKey, ownKey, acceptedMicros, body } = entry;
-    insert.run(seq, journal, bot, orderKey, ownKey, acceptedMicros, body, checksumOf(entry), refused);
+function isDamage(noted: unknown): noted is Damage {
+  return typeof noted === "object" && noted !== null && "kept" in noted && "lost" in noted && "why" in noted;
+}
+
+function remove(path: string): void {
+  for (const suffix of [...suffixes, "-journal"]) rmSync(path + suffix, { force: true });
+}
+
+/** The bytes under a second name, copied only where the file system has no hard links. */
+function keep(path: string, as: string): void {
+  rmSync(as, { force: true });
+  try {
+    linkSync(path, as);
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    copyFileSync(path, as);
   }
-  db.prepare("update tally set appended = ?, removed = ?").run(counts.appended, counts.removed);
-  db.exec("commit");
-  return db;
+}
+
+/** Makes renames in the folder survive a power cut. */
+function syncFolder(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }

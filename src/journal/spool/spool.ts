@@ -1,11 +1,20 @@
 import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
+import { syncFolder } from "../../db/embedded/syncFolder.ts";
 import { userMessages } from "../../reasonCodes.ts";
 import { StartupError } from "../../startupError.ts";
-import { createCounts } from "./counts.ts";
-import type { Damage, EndedOutage, Entry, NewEntry, SpoolBot } from "./entry.ts";
+import { bytesOf, createCounts } from "./counts.ts";
+import {
+  type Damage,
+  type EndedOutage,
+  type Entry,
+  type NewEntry,
+  type SpoolBot,
+  spoolBots,
+} from "./entry.ts";
 import type { Answer, Ask, Opened } from "./messages.ts";
 import type { SettledEntry } from "./spoolFile.ts";
 
@@ -61,6 +70,7 @@ export async function openSpool(options: {
   const { folder, maxBytes, log } = options;
   const { nowMicros } = options.clock;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  await syncFolder(dirname(folder)); // The folder itself must survive a power cut too.
   const worker = new Worker(new URL("./worker.ts", import.meta.url), {
     workerData: folder,
     execArgv: ["--disable-warning=ExperimentalWarning"],
@@ -98,11 +108,10 @@ export async function openSpool(options: {
 
   const counts = createCounts();
   const keys = new Map<number, number>();
-  for (const { bot, journal, entries, bytes, oldestMicros } of opened.held) {
-    counts.found(bot, journal, entries, bytes, oldestMicros ?? undefined);
-  }
+  for (const held of opened.held) counts.found(held);
   for (const { key, entries } of opened.keys) keys.set(key, entries);
-  let isTaking = true;
+  /** The bots that a record was refused for last. */
+  const refused = new Set<SpoolBot>();
 
   function ask(question: DistributiveOmit<Ask, "id">): Promise<Answer> {
     if (ended !== undefined) return Promise.reject(ended);
@@ -123,13 +132,18 @@ export async function openSpool(options: {
     else counts.remove(entry);
   }
 
+  function roomOf(bot: SpoolBot): number {
+    const { bytes, refusedBytes } = counts.of(bot);
+    return bytes + refusedBytes;
+  }
+
   function refuseFull(entries: readonly NewEntry[]): void {
-    const added = entries.reduce((sum, entry) => sum + entry.body.length, 0);
+    const added = entries.reduce((sum, entry) => sum + bytesOf(entry), 0);
     const ofLedger = entries.some((entry) => entry.bot === "gov.useractivityledger");
-    const ledger = counts.of("gov.useractivityledger").bytes;
-    const total = ledger + counts.of("gov.parameterchangeauditor").bytes;
+    const ledger = roomOf("gov.useractivityledger");
+    const total = ledger + roomOf("gov.parameterchangeauditor");
     if (total + added <= maxBytes && (!ofLedger || ledger + added <= maxBytes * ledgerShare)) return;
-    isTaking = false;
+    for (const { bot } of entries) refused.add(bot);
     throw new SpoolUnavailable("the spool is full");
   }
 
@@ -141,10 +155,10 @@ export async function openSpool(options: {
       for (const entry of entries) hold(entry, 1);
       try {
         await ask({ kind: "append", entries, nowMicros: nowMicros() });
-        isTaking = true;
+        for (const { bot } of entries) refused.delete(bot);
       } catch (cause) {
         for (const entry of entries) hold(entry, -1);
-        isTaking = false;
+        for (const bot of spoolBots) refused.add(bot); // It is the disk.
         throw cause;
       }
     },
@@ -160,11 +174,12 @@ export async function openSpool(options: {
     async settle(entries, settled) {
       await ask({ kind: "settle", settled });
       for (const entry of entries) hold(entry, -1);
-      isTaking = true;
+      refused.clear();
     },
     async refuse(entry, sqlState) {
       await ask({ kind: "refuse", seq: entry.seq, sqlState });
       hold(entry, -1);
+      counts.refuse(entry);
     },
     async endOutage(bot) {
       await ask({ kind: "endOutage", bot, nowMicros: nowMicros() });
@@ -176,7 +191,10 @@ export async function openSpool(options: {
     async forgetOutage({ id }) {
       await ask({ kind: "forgetOutage", outageId: id });
     },
-    state: (bot) => ({ ...counts.of(bot), isTaking }),
+    state(bot) {
+      const { records, bytes, oldestMicros } = counts.of(bot);
+      return { records, bytes, oldestMicros, isTaking: !refused.has(bot) };
+    },
     async [Symbol.asyncDispose]() {
       if (ended === undefined) await ask({ kind: "close" }).catch(() => undefined);
       await worker.terminate();

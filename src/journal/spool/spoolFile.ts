@@ -1,9 +1,28 @@
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { openAcknowledged } from "./acknowledged.ts";
-import { type Damage, type Entry, type NewEntry, type Settled, type SpoolBot, spoolBots } from "./entry.ts";
-import { salvage } from "./salvage.ts";
-import { checksumOf, entryOf } from "./schema.ts";
+import {
+  type Counts,
+  type Damage,
+  type Entry,
+  type NewEntry,
+  type Settled,
+  type SpoolBot,
+  spoolBots,
+} from "./entry.ts";
+import { problemOf } from "./problem.ts";
+import { begin, damageIn, fileName, finishSalvage, quarantineName, salvage } from "./salvage.ts";
+import {
+  applySettings,
+  checksumOf,
+  countsOf,
+  entryColumns,
+  entryOf,
+  isBot,
+  sealOutages,
+  valuesOf,
+} from "./schema.ts";
 
 /** What became of an entry that was drained. */
 export type SettledEntry = { readonly seq: number; readonly as: Settled };
@@ -23,6 +42,8 @@ export type SpoolFile = {
   settle(settled: readonly SettledEntry[]): void;
   /** It stays and is not taken again. `sqlState`: why the database refuses it. */
   refuse(seq: number, sqlState: string): void;
+  /** What was refused waits again; answers how many. */
+  retry(nowMicros: number): number;
   /** The bot's outage is over, unless entries of it wait. */
   endOutage(bot: SpoolBot, nowMicros: number): void;
   /** The outage is on record. */
@@ -34,13 +55,15 @@ export type SpoolFile = {
 
 /** Opens the spool in a folder, or makes it; a damaged one is set aside and what can be read of it is kept. */
 export function openSpoolFile(folder: string, newId: () => string, nowMicros: () => number): SpoolFile {
-  const path = join(folder, "spool.db");
   const acknowledged = openAcknowledged(join(folder, "acknowledged"));
-  const { db, damage } = salvage(folder, path, acknowledged.read());
+  const damage = makeWhole(folder, acknowledged.read(), { newId, nowMicros: nowMicros() });
+  const db = openWhole(join(folder, fileName));
   const statements = statementsOf(db);
-  const counts = countsOf(db);
+  const counts = { ...countsNow(db) };
   acknowledged.write(counts);
-  if (damage !== undefined) noteDamage(damage);
+  /** Bytes of entries that left may still be in the log beside the file. */
+  let leavesBytes = true;
+  eraseWhatLeft();
 
   function inTransaction<T>(work: () => T): T {
     db.exec("begin immediate");
@@ -54,17 +77,16 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
     }
   }
 
-  /** What was known of outages went with the damaged file; whose records are missing nobody can tell. */
-  function noteDamage({ lost }: Damage): void {
-    inTransaction(() => {
-      for (const bot of spoolBots) {
-        const waiting = Number(statements.count.get(bot)?.entries);
-        if (waiting === 0 && lost === 0) continue;
-        statements.begin.run(bot, newId(), nowMicros());
-        statements.buffered.run(waiting, bot);
-        statements.lost.run(lost ?? 0, bot);
-      }
-    });
+  /** Takes a turn of the log, so that the bytes of what left are gone from it too; a reader puts that off. */
+  function eraseWhatLeft(): void {
+    if (!leavesBytes || spoolBots.every((bot) => statements.waits.get(bot) !== undefined)) return;
+    db.exec("pragma incremental_vacuum");
+    leavesBytes = db.prepare("pragma wal_checkpoint(truncate)").get()?.busy !== 0;
+  }
+
+  function note(bot: SpoolBot, count: { readonly appended: number; readonly removed: number }): void {
+    const { appended, removed } = count;
+    statements.tally.run(appended, removed, checksumOf([bot, appended, removed]), bot);
   }
 
   return {
@@ -72,23 +94,23 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
     damage,
 
     append(entries, nowMicros) {
-      let { appended } = counts;
+      let seq = spoolBots.reduce((sum, bot) => sum + counts[bot].appended, 0);
+      const perBot = new Map<SpoolBot, number>();
       inTransaction(() => {
-        const perBot = new Map<SpoolBot, number>();
         for (const entry of entries) {
-          appended++;
-          const { journal, bot, orderKey, ownKey, acceptedMicros, body } = entry;
-          const checksum = checksumOf({ ...entry, seq: appended });
-          statements.append.run(appended, journal, bot, orderKey, ownKey, acceptedMicros, body, checksum);
-          perBot.set(bot, (perBot.get(bot) ?? 0) + 1);
+          statements.append.run(...valuesOf({ ...entry, seq: ++seq }, null));
+          perBot.set(entry.bot, (perBot.get(entry.bot) ?? 0) + 1);
         }
-        statements.tally.run(appended, counts.removed);
         for (const [bot, buffered] of perBot) {
+          note(bot, { ...counts[bot], appended: counts[bot].appended + buffered });
           statements.begin.run(bot, newId(), nowMicros);
           statements.buffered.run(buffered, bot);
         }
+        statements.seal.run();
       });
-      counts.appended = appended;
+      for (const [bot, buffered] of perBot) {
+        counts[bot] = { ...counts[bot], appended: counts[bot].appended + buffered };
+      }
       acknowledged.write(counts);
     },
 
@@ -96,7 +118,7 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
       const entries: Entry[] = [];
       let bytes = 0;
       for (const row of statements.take.iterate(journal, behind ?? null, limit)) {
-        const entry = entryOf(row);
+        const entry = entryOf(Object.values(row))?.entry;
         if (entry === undefined)
           throw new Error("an entry of the spool is damaged; start again to set it aside");
         bytes += entry.body.length;
@@ -108,37 +130,62 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
 
     settle(settled) {
       if (settled.length === 0) return;
-      const removed = counts.removed + settled.length;
-      const isEmpty = inTransaction(() => {
-        const tally = new Map<string, Record<Settled, number>>();
+      const perBot = new Map<SpoolBot, Record<Settled, number>>();
+      inTransaction(() => {
         for (const { seq, as } of settled) {
           const bot = statements.remove.get(seq)?.bot;
-          if (typeof bot !== "string") throw new Error("an entry was settled that is not in the spool");
-          const ofBot = tally.get(bot) ?? { flushed: 0, folded: 0, conflicting: 0 };
-          ofBot[as]++;
-          tally.set(bot, ofBot);
+          if (!isBot(bot)) throw new Error("an entry was settled that is not in the spool");
+          const tally = perBot.get(bot) ?? { flushed: 0, folded: 0, conflicting: 0 };
+          tally[as]++;
+          perBot.set(bot, tally);
         }
-        for (const [bot, { flushed, folded, conflicting }] of tally) {
+        for (const [bot, { flushed, folded, conflicting }] of perBot) {
           statements.settled.run(flushed, folded, conflicting, bot);
+          note(bot, removedMore(counts[bot], flushed + folded + conflicting));
         }
-        statements.tally.run(counts.appended, removed);
-        return statements.any.get() === undefined;
+        statements.seal.run();
       });
-      counts.removed = removed;
+      for (const [bot, { flushed, folded, conflicting }] of perBot) {
+        counts[bot] = removedMore(counts[bot], flushed + folded + conflicting);
+      }
       acknowledged.write(counts);
-      // Only now are the bytes gone from the file and from the log beside it.
-      if (isEmpty) db.exec("pragma incremental_vacuum; pragma wal_checkpoint(truncate)");
+      leavesBytes = true;
+      eraseWhatLeft();
     },
 
     refuse(seq, sqlState) {
       inTransaction(() => {
-        const bot = statements.refuse.get(sqlState, seq)?.bot;
-        if (typeof bot === "string") statements.refused.run(bot);
+        const entry = entryOf(Object.values(statements.one.get(seq) ?? {}));
+        if (entry === undefined || entry.refused !== null)
+          throw new Error("an entry was refused that does not wait in the spool");
+        statements.refuse.run(sqlState, valuesOf(entry.entry, sqlState).at(-1) ?? null, seq);
+        statements.refused.run(entry.entry.bot);
+        statements.seal.run();
       });
     },
 
+    retry(nowMicros) {
+      const entries = statements.refusedOnes.all().map((row) => entryOf(Object.values(row)));
+      inTransaction(() => {
+        for (const kept of entries) {
+          if (kept === undefined)
+            throw new Error("an entry of the spool is damaged; start again to set it aside");
+          const { entry } = kept;
+          statements.refuse.run(null, valuesOf(entry, null).at(-1) ?? null, entry.seq);
+          statements.begin.run(entry.bot, newId(), nowMicros);
+          statements.buffered.run(1, entry.bot);
+        }
+        statements.seal.run();
+      });
+      return entries.length;
+    },
+
     endOutage(bot, nowMicros) {
-      statements.end.run(nowMicros, bot);
+      inTransaction(() => {
+        statements.end.run(nowMicros, bot);
+        statements.seal.run();
+      });
+      eraseWhatLeft();
     },
 
     forgetOutage(id) {
@@ -152,30 +199,88 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
   };
 }
 
+/** Sees to it that the folder holds a spool that can be used; what was wrong with the one that it held. */
+function makeWhole(
+  folder: string,
+  known: Counts | "none" | "damaged",
+  options: { readonly newId: () => string; readonly nowMicros: number },
+): Damage | undefined {
+  const path = join(folder, fileName);
+  const found = finishSalvage(folder) ? lastDamage(folder) : undefined;
+  const counts = typeof known === "string" ? undefined : known;
+  if (!existsSync(path)) {
+    const hadNothing = known === "none" || (counts && spoolBots.every((bot) => isDrained(counts, bot)));
+    if (!hadNothing) return salvage(folder, counts, "the file is gone", options);
+    begin(folder, counts);
+    return undefined;
+  }
+  const problem = problemOf(path, counts) ?? problemOfWriting(path);
+  return problem === undefined ? found : salvage(folder, counts, problem, options);
+}
+
+function isDrained(counts: Counts, bot: SpoolBot): boolean {
+  return counts[bot].appended === counts[bot].removed;
+}
+
+/** What an earlier start found, which ended before it could say so. */
+function lastDamage(folder: string): Damage | undefined {
+  const quarantine = join(folder, quarantineName);
+  const last = existsSync(quarantine) ? readdirSync(quarantine).sort().at(-1) : undefined;
+  return last === undefined ? undefined : damageIn(join(quarantine, last));
+}
+
+function openWhole(path: string): DatabaseSync {
+  const db = new DatabaseSync(path);
+  applySettings(db);
+  // From here on only who looks at the spool from outside can be in the way, and nobody waits for that.
+  db.exec("pragma busy_timeout = 50");
+  return db;
+}
+
+/** A file can be read and still not be written: its header says which versions may. */
+function problemOfWriting(path: string): string | undefined {
+  const db = new DatabaseSync(path, { timeout: 2000 });
+  try {
+    db.exec("begin immediate; rollback");
+    return undefined;
+  } catch (cause) {
+    const isReadOnly = cause instanceof Error && "errcode" in cause && cause.errcode === 8;
+    if (!isReadOnly) throw cause;
+    return "it cannot be written to";
+  } finally {
+    db.close();
+  }
+}
+
+function removedMore(
+  { appended, removed }: { readonly appended: number; readonly removed: number },
+  more: number,
+) {
+  return { appended, removed: removed + more };
+}
+
 function statementsOf(db: DatabaseSync) {
   return {
-    append: db.prepare(
-      `insert into entry (seq, journal, bot, order_key, own_key, accepted_micros, body, checksum)
-       values (?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    tally: db.prepare("update tally set appended = ?, removed = ?"),
+    append: db.prepare(`insert into entry (${entryColumns}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    one: db.prepare(`select ${entryColumns} from entry where seq = ?`),
+    tally: db.prepare("update tally set appended = ?, removed = ?, checksum = ? where bot = ?"),
+    seal: db.prepare(sealOutages),
     begin: db.prepare("insert or ignore into outage (bot, id, since_micros) values (?, ?, ?)"),
     buffered: db.prepare("update outage set buffered = buffered + ? where bot = ? and until_micros is null"),
-    lost: db.prepare("update outage set lost = lost + ? where bot = ? and until_micros is null"),
     take: db.prepare(
-      `select seq, journal, bot, order_key, own_key, accepted_micros, body, checksum from entry
+      `select ${entryColumns} from entry
        where journal = ?1 and refused is null and (?2 is null
          or seq < coalesce((select min(seq) from entry where journal = ?2 and refused is null), 9e15))
        order by seq limit ?3`,
     ),
     remove: db.prepare("delete from entry where seq = ? returning bot"),
-    refuse: db.prepare("update entry set refused = ? where seq = ? and refused is null returning bot"),
+    refuse: db.prepare("update entry set refused = ?, checksum = ? where seq = ?"),
+    refusedOnes: db.prepare(`select ${entryColumns} from entry where refused is not null order by seq`),
     refused: db.prepare("update outage set refused = refused + 1 where bot = ? and until_micros is null"),
     settled: db.prepare(
       `update outage set flushed = flushed + ?, folded = folded + ?, conflicting = conflicting + ? where bot = ? and until_micros is null`,
     ),
-    count: db.prepare("select count(*) as entries from entry where bot = ? and refused is null"),
-    any: db.prepare("select 1 from entry limit 1"),
+    waits: db.prepare("select 1 from entry where bot = ? and refused is null limit 1"),
     end: db.prepare(
       `update outage set until_micros = ?1 where bot = ?2 and until_micros is null
          and not exists (select 1 from entry where bot = ?2 and refused is null)`,
@@ -184,7 +289,9 @@ function statementsOf(db: DatabaseSync) {
   };
 }
 
-function countsOf(db: DatabaseSync): { appended: number; removed: number } {
-  const row = db.prepare("select appended, removed from tally").get();
-  return { appended: Number(row?.appended), removed: Number(row?.removed) };
+function countsNow(db: DatabaseSync): Counts {
+  const rows = db.prepare("select bot, appended, removed, checksum from tally").all();
+  const counts = countsOf(rows.map((row) => Object.values(row)));
+  if (counts === undefined) throw new Error("the spool's counts are missing");
+  return counts;
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { StoreUnavailable } from "../../../src/journal/commit.ts";
+import { SpoolRefused, StoreUnavailable } from "../../../src/journal/commit.ts";
 import { createJournal, type Journal } from "../../../src/journal/journal.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/database.ts";
 import { type DatabaseProxy, startDatabaseProxy } from "../../support/proxy.ts";
@@ -34,6 +34,8 @@ afterEach(() => {
 });
 
 const budgetMs = 300;
+/** The number of a note that stands for 100 MiB. */
+const huge = 4711;
 
 /** A journal of notes in a real table. `before` is SQL that each batch runs first. */
 function openJournal(before = "select 1"): NoteJournal & AsyncDisposable {
@@ -43,6 +45,7 @@ function openJournal(before = "select 1"): NoteJournal & AsyncDisposable {
       name: "notes",
       tables: [],
       acceptedMicros: () => 0,
+      bytesOf: ({ n }) => (n === huge ? 100 * 1024 * 1024 : 0),
       async write(client, rows) {
         const { rows: stored } = await client.query<{ outcome: string }>(
           `with first as materialized (${before}), stored as (
@@ -109,6 +112,15 @@ test("what the database refuses fails as it is, and only for those who sent it w
   await using journal = openJournal("select 1 / (case when 13 = any($2::int[]) then 0 else 1 end)");
   await expect(journal.append("bad", [{ key: "bad", n: 13 }])).rejects.toMatchObject({ code: "22012" });
   expect(await journal.append("bad", [{ key: "bad", n: 14 }])).toEqual(["bad14"]);
+});
+
+test("more bytes than memory is meant for do not wait: they are refused, and room is given back", async () => {
+  await using journal = openJournal();
+  const append = () => journal.append("huge", [{ key: "huge", n: huge }]);
+  const answers = await Promise.allSettled([append(), append(), append()]);
+  expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected"]);
+  expect(answers[2]).toMatchObject({ reason: expect.any(SpoolRefused) });
+  expect(await append()).toEqual([`huge${huge}`]);
 });
 
 test("a lost race is run again before anybody hears of it", async () => {

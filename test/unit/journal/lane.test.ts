@@ -110,6 +110,33 @@ test("a failure reaches exactly the callers of its batch, with its cause", async
   ]);
 });
 
+test("what one of a batch is refused for reaches its caller alone: each append is tried again by itself, in order", async () => {
+  const { lane, commits, nextCommit } = laneWithCommits(4);
+  const answers = Promise.allSettled([
+    lane.append(["a"]),
+    lane.append(["poison", "b"]),
+    lane.append(["c"]),
+    lane.append(["d"]),
+  ]);
+  const refusal = new RangeError("not this one");
+  (await nextCommit()).fail(refusal);
+  for (const expected of [["a"], ["poison", "b"], ["c"]]) {
+    const commit = await nextCommit();
+    expect(commit.rows).toEqual(expected);
+    if (expected.includes("poison")) commit.fail(refusal);
+    else commit.finish();
+  }
+  (await nextCommit()).finish();
+  expect(await answers).toEqual([
+    { status: "fulfilled", value: ["a done"] },
+    { status: "rejected", reason: refusal },
+    { status: "fulfilled", value: ["c done"] },
+    { status: "fulfilled", value: ["d done"] },
+  ]);
+  expect(commits).toHaveLength(5);
+  expect(lane.depth).toBe(0);
+});
+
 test("no more commits than allowed are under way at a time, and they begin in order", async () => {
   const { lane, commits, nextCommit } = laneWithCommits(2, 2);
   const answers = ["a", "b", "c", "d", "e", "f", "g"].map((row) => lane.append([row]));
@@ -198,4 +225,30 @@ test("whatever arrives when, and whatever fails: order is kept and each append i
     ),
     { numRuns: 40 },
   );
+});
+
+test("with a key, no row leaves while one with its key is under way; others do not wait for it", async () => {
+  const commits: { rows: readonly string[]; finish: () => void }[] = [];
+  const lane = createLane<string, string>({
+    maxRows: 100,
+    underWay: 2,
+    isRefusal: () => false,
+    keyOf: (row) => row.charCodeAt(0),
+    commit: (rows) =>
+      new Promise((resolve) => {
+        commits.push({ rows, finish: () => resolve(rows) });
+      }),
+  });
+  const answers = [lane.append(["a1"])];
+  await expect.poll(() => commits.length).toBe(1);
+  answers.push(lane.append(["b1"]), lane.append(["a2"]), lane.append(["c1"]));
+  await expect.poll(() => commits.length).toBe(2);
+  expect(commits[1]?.rows).toEqual(["b1"]);
+  await sleep(20);
+  expect(commits).toHaveLength(2);
+  commits[0]?.finish();
+  await expect.poll(() => commits.length).toBe(3);
+  expect(commits[2]?.rows).toEqual(["a2", "c1"]);
+  for (const { finish } of commits) finish();
+  expect(await Promise.all(answers)).toEqual([["a1"], ["b1"], ["a2"], ["c1"]]);
 });
