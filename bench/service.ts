@@ -16,6 +16,7 @@ import { serveNodeOptions } from "./nodeOptions.ts";
 export interface Service extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
+  readonly httpPort: number;
   readonly pid: number;
   /** Its answer to GetBotConfig, encoded. */
   readonly botConfig: Uint8Array;
@@ -48,7 +49,7 @@ export async function startService(settings: Readonly<Record<string, string>> = 
     child.kill("SIGTERM");
     await closed;
   });
-  const port = await grpcPort(createInterface({ input: child.stdout }));
+  const { port, httpPort } = await ports(createInterface({ input: child.stdout }));
   const token = (role: string) =>
     `Bearer ${execFileSync(process.execPath, [command, "token", "--role", role], { env }).toString().trim()}`;
   const authorization = {
@@ -67,17 +68,20 @@ export async function startService(settings: Readonly<Record<string, string>> = 
     botConfig: toBinary(GetBotConfigResponseSchema, config),
     host: "127.0.0.1",
     port,
+    httpPort,
     pid: child.pid ?? 0,
     authorization,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
 
-/** The port from the line in which the service says where it listens. */
-async function grpcPort(lines: AsyncIterable<string>): Promise<number> {
+/** The ports from the lines in which the service says where it listens. */
+async function ports(lines: AsyncIterable<string>): Promise<{ port: number; httpPort: number }> {
+  let port: number | undefined;
   for await (const line of lines) {
-    const port = /^ {2}gRPC +\S+:(\d+)/.exec(line)?.[1];
-    if (port !== undefined) return Number(port);
+    const [, name, number] = /^ {2}(gRPC|HTTP) +\S+:(\d+)/.exec(line) ?? [];
+    if (name === "gRPC") port = Number(number);
+    if (name === "HTTP" && port !== undefined) return { port, httpPort: Number(number) };
   }
   throw new Error("the service ended before it listened");
 }

@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { Logger } from "pino";
+import { notReady } from "./sockets.ts";
 
 /** How to reach the database as one role. */
 export type Connection = pg.PoolConfig;
@@ -51,9 +52,10 @@ export function createPool(options: {
     keepAlive: true,
   });
   // An idle client whose server went away reports here; without a listener it would end the process.
-  pool.on("error", (cause) =>
-    options.log.warn({ pool: options.name, code: sqlState(cause) }, "database connection lost"),
-  );
+  pool.on("error", (cause) => {
+    const code = sqlState(cause);
+    if (code !== notReady) options.log.warn({ pool: options.name, code }, "database connection lost");
+  });
   return pool;
 }
 

@@ -42,9 +42,12 @@ export function createSockets(): Sockets {
   };
 }
 
+/** The code of connections that were not to be made, or ended because the service stops. */
+export const notReady = "NOT_READY";
+
 /** To whoever asks, the same as a database that is away. */
 class NotReady extends Error {
-  readonly code = "NOT_READY";
+  readonly code = notReady;
 
   constructor() {
     super("the database is not to be used now");

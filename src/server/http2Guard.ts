@@ -59,6 +59,12 @@ export function http2Options(limits: GuardLimits): ServerOptions & TlsOptions {
 /** What says so little that only the last frame of a request is as small. */
 const smallFrameBytes = 1024;
 
+/**
+ * nghttp2's "protocol error", for which the connection ends. It is no offence: the goodbye of grpc-go, a GOAWAY
+ * that names the highest stream there could be, is one to nghttp2.
+ */
+const protocolError = -505;
+
 /** Keeps the limits that node:http2 does not have. `isStream` tells calls whose request is a stream by their path. */
 export function guardHttp2(
   servers: readonly (Http2Server | Http2SecureServer)[],
@@ -81,6 +87,7 @@ export function guardHttp2(
       keepCalm(session, limits, cutOff);
       const payload = overhead.watch(session, connection.socket, cutOff);
       session.on("error", (error: NodeJS.ErrnoException) => {
+        if (error.errno === protocolError) return;
         if (error.code?.startsWith("ERR_HTTP2_")) connection.offended(); // node:http2 has cut it off.
       });
       const anotherSmall = perSecond(limits.smallFramesPerSecond, cutOff);
