@@ -1,8 +1,8 @@
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { openAcknowledged } from "./acknowledged.ts";
 import {
+  type Count,
   type Counts,
   type Damage,
   type Entry,
@@ -11,8 +11,8 @@ import {
   type SpoolBot,
   spoolBots,
 } from "./entry.ts";
-import { problemOf } from "./problem.ts";
-import { begin, damageIn, fileName, finishSalvage, quarantineName, salvage } from "./salvage.ts";
+import { makeWhole } from "./makeWhole.ts";
+import { fileName } from "./salvage.ts";
 import {
   applySettings,
   checksumOf,
@@ -80,12 +80,22 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
   /** Takes a turn of the log, so that the bytes of what left are gone from it too; a reader puts that off. */
   function eraseWhatLeft(): void {
     if (!leavesBytes || spoolBots.every((bot) => statements.waits.get(bot) !== undefined)) return;
-    db.exec("pragma incremental_vacuum");
-    leavesBytes = db.prepare("pragma wal_checkpoint(truncate)").get()?.busy !== 0;
+    afterCommit(() => {
+      db.exec("pragma incremental_vacuum");
+      leavesBytes = db.prepare("pragma wal_checkpoint(truncate)").get()?.busy !== 0;
+    });
   }
 
-  function note(bot: SpoolBot, count: { readonly appended: number; readonly removed: number }): void {
-    const { appended, removed } = count;
+  /** What is committed is committed: that its tidying fails, on a full disk, is for the next time. */
+  function afterCommit(tidy: () => void): void {
+    try {
+      tidy();
+    } catch (cause) {
+      if (!(cause instanceof Error)) throw cause;
+    }
+  }
+
+  function note(bot: SpoolBot, { appended, removed }: Count): void {
     statements.tally.run(appended, removed, checksumOf([bot, appended, removed]), bot);
   }
 
@@ -111,7 +121,7 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
       for (const [bot, buffered] of perBot) {
         counts[bot] = { ...counts[bot], appended: counts[bot].appended + buffered };
       }
-      acknowledged.write(counts);
+      afterCommit(() => acknowledged.write(counts));
     },
 
     take(journal, limit, maxBytes, behind) {
@@ -148,7 +158,7 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
       for (const [bot, { flushed, folded, conflicting }] of perBot) {
         counts[bot] = removedMore(counts[bot], flushed + folded + conflicting);
       }
-      acknowledged.write(counts);
+      afterCommit(() => acknowledged.write(counts));
       leavesBytes = true;
       eraseWhatLeft();
     },
@@ -199,36 +209,6 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
   };
 }
 
-/** Sees to it that the folder holds a spool that can be used; what was wrong with the one that it held. */
-function makeWhole(
-  folder: string,
-  known: Counts | "none" | "damaged",
-  options: { readonly newId: () => string; readonly nowMicros: number },
-): Damage | undefined {
-  const path = join(folder, fileName);
-  const found = finishSalvage(folder) ? lastDamage(folder) : undefined;
-  const counts = typeof known === "string" ? undefined : known;
-  if (!existsSync(path)) {
-    const hadNothing = known === "none" || (counts && spoolBots.every((bot) => isDrained(counts, bot)));
-    if (!hadNothing) return salvage(folder, counts, "the file is gone", options);
-    begin(folder, counts);
-    return undefined;
-  }
-  const problem = problemOf(path, counts) ?? problemOfWriting(path);
-  return problem === undefined ? found : salvage(folder, counts, problem, options);
-}
-
-function isDrained(counts: Counts, bot: SpoolBot): boolean {
-  return counts[bot].appended === counts[bot].removed;
-}
-
-/** What an earlier start found, which ended before it could say so. */
-function lastDamage(folder: string): Damage | undefined {
-  const quarantine = join(folder, quarantineName);
-  const last = existsSync(quarantine) ? readdirSync(quarantine).sort().at(-1) : undefined;
-  return last === undefined ? undefined : damageIn(join(quarantine, last));
-}
-
 function openWhole(path: string): DatabaseSync {
   const db = new DatabaseSync(path);
   applySettings(db);
@@ -237,25 +217,7 @@ function openWhole(path: string): DatabaseSync {
   return db;
 }
 
-/** A file can be read and still not be written: its header says which versions may. */
-function problemOfWriting(path: string): string | undefined {
-  const db = new DatabaseSync(path, { timeout: 2000 });
-  try {
-    db.exec("begin immediate; rollback");
-    return undefined;
-  } catch (cause) {
-    const isReadOnly = cause instanceof Error && "errcode" in cause && cause.errcode === 8;
-    if (!isReadOnly) throw cause;
-    return "it cannot be written to";
-  } finally {
-    db.close();
-  }
-}
-
-function removedMore(
-  { appended, removed }: { readonly appended: number; readonly removed: number },
-  more: number,
-) {
+function removedMore({ appended, removed }: Count, more: number): Count {
   return { appended, removed: removed + more };
 }
 
