@@ -1,5 +1,8 @@
 import type pg from "pg";
 import type { Logger } from "pino";
+import type { Alert } from "../alerts/alert.ts";
+import type { AlertDelivery } from "../alerts/delivery.ts";
+import { damageAlert, hasLost, outageAlert } from "../alerts/raised.ts";
 import { type ReasonCode, userMessages } from "../reasonCodes.ts";
 import { type EndedOutage, type SpoolBot, spoolBots } from "./spool/entry.ts";
 import type { Spool } from "./spool/spool.ts";
@@ -26,21 +29,41 @@ export function createOutages(options: {
   readonly nowMicros: () => number;
   /** Called when a report is on record, for its place in the log. */
   readonly onReported: (outage: EndedOutage) => void;
+  /** Tells people of the alert, which the log has as the outage later. */
+  readonly alerts: Pick<AlertDelivery, "raise" | "fold">;
   readonly log: Logger;
 }): Outages {
-  const { spool, log } = options;
-  const told = new Set<SpoolBot>();
+  const { spool, alerts, log } = options;
+  /** What people were told when it began. */
+  const told = new Map<SpoolBot, Alert>();
+  const damaged = spool.damage && damageAlert(options.nowMicros());
+  if (damaged !== undefined) alerts.raise(damaged);
+
+  function tell(bot: SpoolBot): void {
+    const alert = outageAlert(bot, spool.state(bot).oldestMicros ?? options.nowMicros());
+    told.set(bot, alert);
+    alerts.raise(alert);
+  }
+
   for (const bot of spoolBots) {
     const { records } = spool.state(bot);
     if (records === 0) continue;
-    told.add(bot);
+    tell(bot);
     log.warn({ reasonCode: codes[bot].begun, waiting: records }, "an earlier run left records in the spool");
+  }
+
+  function fold(outage: EndedOutage): void {
+    const { bot, id, sinceMicros } = outage;
+    const begun = told.get(bot);
+    told.delete(bot);
+    if (begun !== undefined) alerts.fold(begun, outageAlert(bot, sinceMicros, id));
+    if (damaged !== undefined && hasLost(outage)) alerts.fold(damaged, damageAlert(sinceMicros, id));
   }
 
   return {
     spooled(bot) {
       if (told.has(bot)) return;
-      told.add(bot);
+      tell(bot);
       const reasonCode = codes[bot].begun;
       log.warn({ reasonCode, page: true }, userMessages[reasonCode]);
     },
@@ -50,7 +73,7 @@ export function createOutages(options: {
       for (const outage of await spool.endedOutages()) {
         await report(options.pool, outage, options.nowMicros());
         await spool.forgetOutage(outage);
-        told.delete(outage.bot);
+        fold(outage);
         options.onReported(outage);
         const { sinceMicros, untilMicros, buffered, flushed, folded, conflicting, refused, lost } = outage;
         const reasonCode = codes[outage.bot].over;

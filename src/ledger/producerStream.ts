@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import {
   RecordOutcome,
@@ -15,6 +14,7 @@ import { requiredText } from "../server/bounds.ts";
 import type { CallContext } from "../server/call.ts";
 import { Failure, invalidField } from "../server/failure.ts";
 import { inOrder } from "../server/inOrder.ts";
+import { within } from "../server/within.ts";
 import { idMaxBytes } from "./action.ts";
 import type { Bookmark } from "./append.ts";
 import type { LedgerDependencies } from "./dependencies.ts";
@@ -142,12 +142,8 @@ async function lastOffset(
   streamId: string,
   acked: bigint,
 ): Promise<bigint> {
-  const late = sleep(lastOffsetWithinMs, acked, { ref: false });
-  const stored = storedOffset(dependencies, kind, subject, streamId).catch((cause: unknown) => {
-    if (cause instanceof Failure && cause.reason === "STORE_UNAVAILABLE") return acked;
-    throw cause;
-  });
-  const found = await Promise.race([stored, late]);
+  const stored = storedOffset(dependencies, kind, subject, streamId);
+  const found = await within(stored, lastOffsetWithinMs, acked);
   return found > acked ? found : acked;
 }
 

@@ -66,9 +66,13 @@ export async function drainOrphan(dir: string, env: NodeJS.ProcessEnv): Promise<
   const ended = new Map<string, EndedOutage>();
   const outages = createOutages({
     spool,
+    // The outage goes on record, and who is running tells people of it.
+    alerts: { raise: () => undefined, fold: () => undefined },
     pool,
     nowMicros: clock.nowMicros,
     onReported: (outage) => ended.set(outage.id, outage),
+    // Who runs this sees it; everybody else is told from the log by the replicas that live.
+    alerts: { raise: () => undefined, fold: () => undefined },
     log,
   });
   running.use(
