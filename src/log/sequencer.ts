@@ -60,6 +60,8 @@ const stepRows = 20_000;
  */
 const restMs = 10;
 const restPerStep = 10;
+/** A step that waited for somebody's lock is no reason to rest. */
+const restMaxMs = 250;
 const restAfterErrorMs = 250;
 
 /** Pause while somebody's transaction holds the horizon up. */
@@ -127,7 +129,7 @@ export function createSequencer(options: {
         const { head, placed, followed, noticed } = await step();
         isFailing = false;
         if (placed >= stepRows || noticed > 0 || followed !== head.horizon) wanted = true;
-        else pauseMs = Math.max(restMs, restPerStep * (performance.now() - started));
+        else pauseMs = Math.min(restMaxMs, Math.max(restMs, restPerStep * (performance.now() - started)));
       } catch (cause) {
         // Said once for each time that it begins to fail: while Postgres is away it is tried four times a second.
         if (!isFailing) options.log.warn({ code: sqlState(cause) }, "the log could not be advanced");

@@ -12,6 +12,7 @@ import {
   spoolBots,
 } from "./entry.ts";
 import { makeWhole } from "./makeWhole.ts";
+import { isFull, openReserve } from "./reserve.ts";
 import { fileName } from "./salvage.ts";
 import {
   applySettings,
@@ -58,6 +59,7 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
   const acknowledged = openAcknowledged(join(folder, "acknowledged"));
   const damage = makeWhole(folder, acknowledged.read(), { newId, nowMicros: nowMicros() });
   const db = openWhole(join(folder, fileName));
+  const reserve = openReserve(join(folder, "reserve"));
   const statements = statementsOf(db);
   const counts = { ...countsNow(db) };
   acknowledged.write(counts);
@@ -82,6 +84,7 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
     if (!leavesBytes || spoolBots.every((bot) => statements.waits.get(bot) !== undefined)) return;
     afterCommit(() => {
       db.exec("pragma incremental_vacuum");
+      reserve.refill();
       leavesBytes = db.prepare("pragma wal_checkpoint(truncate)").get()?.busy !== 0;
     });
   }
@@ -97,6 +100,42 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
 
   function note(bot: SpoolBot, { appended, removed }: Count): void {
     statements.tally.run(appended, removed, checksumOf([bot, appended, removed]), bot);
+  }
+
+  function settle(settled: readonly SettledEntry[]): void {
+    const perBot = new Map<SpoolBot, Record<Settled, number>>();
+    inTransaction(() => {
+      for (const { seq, as } of settled) {
+        const bot = statements.remove.get(seq)?.bot;
+        if (!isBot(bot)) throw new Error("an entry was settled that is not in the spool");
+        const tally = perBot.get(bot) ?? { flushed: 0, folded: 0, conflicting: 0 };
+        tally[as]++;
+        perBot.set(bot, tally);
+      }
+      for (const [bot, { flushed, folded, conflicting }] of perBot) {
+        statements.settled.run(flushed, folded, conflicting, bot);
+        note(bot, removedMore(counts[bot], flushed + folded + conflicting));
+      }
+      statements.seal.run();
+    });
+    for (const [bot, { flushed, folded, conflicting }] of perBot) {
+      counts[bot] = removedMore(counts[bot], flushed + folded + conflicting);
+    }
+  }
+
+  /** On a full disk with the room kept for it, and in smaller parts until there is enough of it. */
+  function settleWhereverThereIsRoom(settled: readonly SettledEntry[]): void {
+    try {
+      settle(settled);
+    } catch (cause) {
+      if (!isFull(cause)) throw cause;
+      reserve.release();
+      afterCommit(() => db.exec("pragma wal_checkpoint(truncate)"));
+      if (settled.length === 1) return settle(settled);
+      const half = Math.ceil(settled.length / 2);
+      settleWhereverThereIsRoom(settled.slice(0, half));
+      settleWhereverThereIsRoom(settled.slice(half));
+    }
   }
 
   return {
@@ -140,24 +179,7 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
 
     settle(settled) {
       if (settled.length === 0) return;
-      const perBot = new Map<SpoolBot, Record<Settled, number>>();
-      inTransaction(() => {
-        for (const { seq, as } of settled) {
-          const bot = statements.remove.get(seq)?.bot;
-          if (!isBot(bot)) throw new Error("an entry was settled that is not in the spool");
-          const tally = perBot.get(bot) ?? { flushed: 0, folded: 0, conflicting: 0 };
-          tally[as]++;
-          perBot.set(bot, tally);
-        }
-        for (const [bot, { flushed, folded, conflicting }] of perBot) {
-          statements.settled.run(flushed, folded, conflicting, bot);
-          note(bot, removedMore(counts[bot], flushed + folded + conflicting));
-        }
-        statements.seal.run();
-      });
-      for (const [bot, { flushed, folded, conflicting }] of perBot) {
-        counts[bot] = removedMore(counts[bot], flushed + folded + conflicting);
-      }
+      settleWhereverThereIsRoom(settled);
       afterCommit(() => acknowledged.write(counts));
       leavesBytes = true;
       eraseWhatLeft();

@@ -7,11 +7,15 @@ import {
 } from "../../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import { read } from "../../db/read.ts";
 import type { CallContext } from "../../server/call.ts";
+import { within } from "../../server/within.ts";
 import type { LedgerDependencies } from "../dependencies.ts";
 import { store } from "../store.ts";
 import { type ExecutionReportContent, parseExecutionReport } from "./executionReport.ts";
 import { listedLinksMax } from "./links.ts";
 import { fillRow } from "./storeFills.ts";
+
+/** Of the call's time, what is left for the answer itself when Postgres does not say what is linked. */
+const answerMs = 50;
 
 /** RecordExecutionReport: a fill or a later status of one, answered when it is durable (spec 001 §10). */
 export function createRecordExecutionReport(dependencies: LedgerDependencies) {
@@ -25,7 +29,9 @@ export function createRecordExecutionReport(dependencies: LedgerDependencies) {
     if (outcome === undefined) throw new Error("the journal answered nothing for a row");
     if (outcome.kind === "recorded") dependencies.sequencer.nudge();
     // What waits in the spool is linked once it is drained.
-    const linkedEventIds = outcome.kind === "buffered" ? [] : await actionsOfFill(dependencies.pool, report);
+    const leftMs = context.deadlineMs - dependencies.clock.monotonicMs() - answerMs;
+    const linkedEventIds =
+      outcome.kind === "buffered" ? [] : await within(actionsOfFill(dependencies.pool, report), leftMs, []);
     return {
       $typeName: "polytraders.governance.v1.RecordExecutionReportResponse",
       outcome: outcomes[outcome.kind],

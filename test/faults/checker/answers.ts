@@ -10,7 +10,7 @@ export type Stalled = (replica: string, fromMs: number, toMs: number) => number;
 /** A config store waits so long for a verdict (spec 002 §21), and a bot for the ledger (spec 001 §21). */
 const checkWriteMs = 500;
 /** The service's own budget is the 1,000 ms; this is what its answer has for the way. */
-const ledgerMs = 1_050;
+const ledgerMs = 1_000;
 /** Connections are back this long after their service, at the latest. */
 const reconnectMs = 1_500;
 
