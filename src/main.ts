@@ -4,6 +4,8 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import { UserActivityLedgerService } from "../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import { createAccessLog } from "./access/accessLog.ts";
 import { createAccessLogService } from "./access/service.ts";
+import { createAlertDelivery } from "./alerts/delivery.ts";
+import { createAlertMetrics } from "./alerts/metrics.ts";
 import { createAlerts } from "./auditor/alerts.ts";
 import type { DecisionRow } from "./auditor/append.ts";
 import { createGate } from "./auditor/gate.ts";
@@ -39,6 +41,7 @@ import { createScrubber } from "./ledger/scrub/scrubber.ts";
 import { createLedger } from "./ledger/service.ts";
 import { announceReplica, replicaId } from "./log/replicas.ts";
 import { createSequencer } from "./log/sequencer.ts";
+import { watchLog } from "./log/watchLog.ts";
 import { errorFields } from "./logging.ts";
 import {
   createBotMetrics,
@@ -132,8 +135,19 @@ export async function startService(
   const spool = starting.use(
     await openSpool({ folder: join(folder.path, "spool"), maxBytes: config.spoolMaxBytes, clock, log }),
   );
+  const alertOnP0Change = () => settings.inForce().values["gov.parameterchangeauditor"].alert_on_p0_change;
+  const alertDelivery = createAlertDelivery(file.alerts, {
+    pool: pools.alerts,
+    clock,
+    limits,
+    alertOnP0Change,
+    metrics: createAlertMetrics(registry),
+    log,
+  });
+  const { raise } = alertDelivery;
   const outages = createOutages({
     spool,
+    alerts: alertDelivery,
     pool: pools.read,
     nowMicros: clock.nowMicros,
     onReported: sequencer.nudge,
@@ -175,13 +189,23 @@ export async function startService(
   };
   const everyMs = limits.ticketRecheckEveryMs;
   starting.use(
-    startRechecks({ pool: pools.read, lookups: tickets.get, clock, recordId, everyMs, onSettled, log }),
+    startRechecks({
+      pool: pools.read,
+      lookups: tickets.get,
+      clock,
+      recordId,
+      everyMs,
+      onSettled,
+      raise,
+      log,
+    }),
   );
   // Closed before the re-checks: nobody then waits for an answer.
   starting.use(tickets);
   const alerts = createAlerts({
     log,
-    alertOnP0Change: () => settings.inForce().values["gov.parameterchangeauditor"].alert_on_p0_change,
+    raise,
+    alertOnP0Change,
     onP0Alert: metrics.p0Alerted,
     onNotRecorded: metrics.notRecorded,
   });
@@ -221,6 +245,7 @@ export async function startService(
     pool: pools.reports,
     accessLog,
     clock,
+    registry,
     publishesOperations: () => settings.inForce().values["gov.parameterchangeauditor"].publish_to_audit_log,
     limits,
     log,
@@ -236,6 +261,7 @@ export async function startService(
       retention: createLedgerRetention(retainDays.history),
       onRecorded: createRecorded({
         log,
+        raise,
         onAction: metrics.recorded,
         onKillSwitch: metrics.killSwitchUsed,
         onAccountClose: scrubber.nudge,
@@ -280,6 +306,7 @@ export async function startService(
         adoptStored,
         retainDays.load,
         lastChange.load,
+        replicas.announce,
         journals.warm,
       ],
       log,
@@ -291,6 +318,7 @@ export async function startService(
   });
   await preparation.tried;
   starting.use(followStored({ pool: pools.settings, settings, log }));
+  starting.use(watchLog({ pool: pools.settings, registry, clock, log }));
 
   const isDatabaseReady = () => watch.isReachable() && preparation.isDone();
   const health = createHealthPages({
@@ -303,6 +331,7 @@ export async function startService(
   });
   // Disposed of after the listeners: nobody waits for an answer then.
   starting.defer(() => database.letGo(limits.shutdownSessionsMs));
+  starting.use(alertDelivery.start());
   const listeners = starting.adopt(
     await listen({
       rpcs,
@@ -336,7 +365,13 @@ export async function startService(
       : followConfigFile({
           path: config.filePath,
           everyMs: limits.configFileEveryMs,
-          adopt: createAdoptFile({ settings, tickets, onRefused: metrics.refused, log }),
+          adopt: createAdoptFile({
+            settings,
+            tickets,
+            alerts: alertDelivery,
+            onRefused: metrics.refused,
+            log,
+          }),
           settle: adoptStored,
           onState: createConfigFileMetric(registry),
           log,

@@ -8,6 +8,8 @@ import { read } from "../db/read.ts";
 
 /** Says to the other replicas whether this one's spool is empty, and knows what they said. */
 export type Replicas = AsyncDisposable & {
+  /** Says so for the first time: nothing is acknowledged before the others know of this replica. */
+  announce(): Promise<void>;
   /**
    * The replicas that may hold acknowledged records which are not in the database: those that said so, and
    * those that have said nothing for a while and did not stop with an empty spool.
@@ -65,6 +67,7 @@ export function announceReplica(options: {
   timer.unref();
 
   return {
+    announce: () => sayOf(pool, id, { spooled: !isSpoolEmpty(), stopped: false }),
     async holding() {
       const rows = await read<{ replica_id: string }>(pool, {
         name: "log.replicas",

@@ -59,11 +59,14 @@ export function http2Options(limits: GuardLimits): ServerOptions & TlsOptions {
 /** What says so little that only the last frame of a request is as small. */
 const smallFrameBytes = 1024;
 
-/**
- * nghttp2's "protocol error", for which the connection ends. It is no offence: the goodbye of grpc-go, a GOAWAY
- * that names the highest stream there could be, is one to nghttp2.
- */
+/** nghttp2's "protocol error". The goodbye of grpc-go is one to it: a GOAWAY that names the highest possible stream. */
 const protocolError = -505;
+
+/** Whether node:http2 ended the connection for a flood. That the other side ended it, however rudely, is no offence. */
+function isOffence({ code, errno }: NodeJS.ErrnoException): boolean {
+  if (code === "ERR_HTTP2_TOO_MANY_INVALID_FRAMES") return true;
+  return code === "ERR_HTTP2_ERROR" && errno !== protocolError;
+}
 
 /** Keeps the limits that node:http2 does not have. `isStream` tells calls whose request is a stream by their path. */
 export function guardHttp2(
@@ -87,8 +90,7 @@ export function guardHttp2(
       keepCalm(session, limits, cutOff);
       const payload = overhead.watch(session, connection.socket, cutOff);
       session.on("error", (error: NodeJS.ErrnoException) => {
-        if (error.errno === protocolError) return;
-        if (error.code?.startsWith("ERR_HTTP2_")) connection.offended(); // node:http2 has cut it off.
+        if (isOffence(error)) connection.offended(); // node:http2 has cut it off.
       });
       const anotherSmall = perSecond(limits.smallFramesPerSecond, cutOff);
       session.on("stream", (stream, headers) => {

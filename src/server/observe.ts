@@ -35,8 +35,8 @@ export function createObserver(registry: Registry, log: Logger): Observer {
   });
   const seconds = new Histogram({
     name: "polytraders_gov_rpc_seconds",
-    help: "Seconds from a call's arrival to its answer.",
-    labelNames: ["method"] as const,
+    help: "Seconds from a call's arrival to its answer, by method and gRPC code.",
+    labelNames: ["method", "code"] as const,
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.4, 0.5, 1, 2.5],
     registers: [registry],
   });
@@ -47,7 +47,8 @@ export function createObserver(registry: Registry, log: Logger): Observer {
     let found = children.get(method);
     if (found === undefined) {
       const name = `${method.parent.name}/${method.name}`;
-      found = { ok: calls.labels(name, "OK"), seconds: seconds.labels(name) };
+      calls.labels(name, "INTERNAL").inc(0); // So that the first one is an increase.
+      found = { ok: calls.labels(name, "OK"), seconds: seconds.labels(name, "OK") };
       children.set(method, found);
     }
     return found;
@@ -60,13 +61,15 @@ export function createObserver(registry: Registry, log: Logger): Observer {
         end(failure, complete) {
           const child = childrenOf(method);
           const elapsedMs = performance.now() - started;
-          child.seconds.observe(elapsedMs / 1000);
           if (failure === undefined && complete) {
+            child.seconds.observe(elapsedMs / 1000);
             child.ok.inc();
             return;
           }
           const code = failure === undefined ? "CANCELLED" : (failureCodes.get(failure.code) ?? "UNKNOWN");
-          calls.labels(`${method.parent.name}/${method.name}`, code).inc();
+          const name = `${method.parent.name}/${method.name}`;
+          seconds.labels(name, code).observe(elapsedMs / 1000);
+          calls.labels(name, code).inc();
           log.debug(
             { method: method.name, code, reason: failure?.reason, durationMs: elapsedMs },
             "call refused",

@@ -7,6 +7,8 @@ export type DatabaseProxy = AsyncDisposable & {
   through(url: string): string;
   /** Bytes stay where they are, in both directions; new connections are taken and hear nothing. */
   freeze(): void;
+  /** What is sent arrives, and no answer comes back. */
+  deafen(): void;
   /** Lets everything flow again. */
   thaw(): void;
   /** Cuts all connections and refuses new ones. */
@@ -21,6 +23,7 @@ export async function startDatabaseProxy(): Promise<DatabaseProxy> {
   const { host, port } = inject("cluster");
   const target = host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
   const sockets = new Set<net.Socket>();
+  const upstreams = new Set<net.Socket>();
   let frozen = false;
   let isCut = false;
   let isStartingUp = false;
@@ -36,6 +39,8 @@ export async function startDatabaseProxy(): Promise<DatabaseProxy> {
       return;
     }
     const upstream = net.connect(target);
+    upstreams.add(upstream);
+    upstream.on("close", () => upstreams.delete(upstream));
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],
@@ -67,6 +72,9 @@ export async function startDatabaseProxy(): Promise<DatabaseProxy> {
     freeze() {
       frozen = true;
       for (const socket of sockets) socket.pause();
+    },
+    deafen() {
+      for (const upstream of upstreams) upstream.pause();
     },
     thaw() {
       frozen = false;

@@ -42,7 +42,7 @@ async function exportedLines(botSlug: string): Promise<Line[]> {
 
 /** How many verdicts were given within the time, as the service saw it. */
 async function verdictsWithin(seconds: "0.25" | "0.5"): Promise<number> {
-  const labels = `le="${seconds}",method="ParameterChangeAuditorService/CheckWrite"`;
+  const labels = `le="${seconds}",method="ParameterChangeAuditorService/CheckWrite",code="OK"`;
   return (await metricValue(service, `polytraders_gov_rpc_seconds_bucket{${labels}}`)) ?? 0;
 }
 

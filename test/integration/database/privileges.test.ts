@@ -45,6 +45,7 @@ async function tables(): Promise<Table[]> {
 /** Those that hold no records: they move by design, or only the database's owner knows them. */
 const notRecords = new Set([
   "ledger.producer",
+  "log.alert_cursor",
   "log.replica",
   "ledger.session_seen",
   "log.state",
@@ -53,7 +54,7 @@ const notRecords = new Set([
 ]);
 
 /** Those of them that the service itself moves. */
-const movedByService = new Set(["ledger.producer", "log.replica"]);
+const movedByService = new Set(["ledger.producer", "log.alert_cursor", "log.replica"]);
 
 /** A session of a role, to try many statements on. */
 async function session(role: "superuser" | "admin" | "service"): Promise<pg.Client> {

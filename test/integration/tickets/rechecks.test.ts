@@ -108,6 +108,7 @@ test("a false ticket is warned of, and has its place in the log behind the write
       decisionId,
       botSlug: "risk.liquidityguard",
       paramName: "max_position_pusd",
+      page: true,
       why: "not_found",
     },
   ]);
