@@ -79,6 +79,12 @@ export const limits = {
   ticketFailuresToOpen: 5,
   ticketPauseMs: 10_000,
   ticketRecheckEveryMs: 30_000,
+  /** Alerting people: see OutboxLimits and followCommitted. */
+  alertTimeoutMs: 5_000,
+  alertRetryMinMs: 500,
+  alertRetryMaxMs: 15_000,
+  alertsWaitingMax: 1_000,
+  alertsEveryMs: 2_000,
   /** How long a reader waits for the log to place everything committed before its call. */
   listCatchUpMs: 1_000,
   exportCatchUpMs: 10_000,
@@ -97,6 +103,7 @@ export const limits = {
   shutdownMs: 9_500,
   shutdownCallsMs: 6_000,
   shutdownSessionsMs: 1_500,
+  shutdownAlertsMs: 500,
 } as const;
 
 export type Limits = { readonly [name in keyof typeof limits]: number };

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
+import { alertSettings } from "./alerts/settings.ts";
 import { parsePattern, tiers } from "./auditor/tiers.ts";
 import { StartupError } from "./startupError.ts";
 import { ticketSettings } from "./tickets/settings.ts";
@@ -72,6 +73,7 @@ const file = z.strictObject({
   stopping: z.array(pattern).default([]),
   automation: z.array(automation).default([]),
   tickets: ticketSettings.default({}),
+  alerts: alertSettings.prefault({}),
   secrets: z.array(pattern).default([]),
 });
 

@@ -43,8 +43,8 @@ export function createBotMetrics(registry: Registry, file: () => ConfigFile, ret
     labelNames: ["event"] as const,
     registers,
   });
-  gaps.labels("opened");
-  gaps.labels("closed");
+  gaps.labels("opened").inc(0);
+  gaps.labels("closed").inc(0);
   new Gauge({
     name: "polytraders_gov_useractivityledger_retention_days",
     help: "Configured retention; must be >= 2555.",
@@ -65,6 +65,8 @@ export function createBotMetrics(registry: Registry, file: () => ConfigFile, ret
     labelNames: ["reason"] as const,
     registers,
   });
+  // There from the start, so that the first rejection is an increase.
+  for (const reason of ["AUDIT_TICKET_REQUIRED", "AUDIT_TICKET_INVALID"]) rejections.labels(reason).inc(0);
   const p0Alerts = new Counter({
     name: "polytraders_gov_parameterchangeauditor_p0_alerts_total",
     help: "Total P0 parameter change alerts fired.",
@@ -76,7 +78,7 @@ export function createBotMetrics(registry: Registry, file: () => ConfigFile, ret
     labelNames: ["param_tier"] as const,
     registers,
   });
-  for (const tier of tiers) ungatedWrites.labels(tier);
+  for (const tier of tiers) ungatedWrites.labels(tier).inc(0);
   const configDrifts = new Counter({
     name: "polytraders_gov_parameterchangeauditor_config_drifts_total",
     help: "Total live values recorded that were not the recorded ones.",
@@ -215,7 +217,7 @@ export function createTicketMetrics(registry: Registry) {
     labelNames: ["outcome"] as const,
     registers,
   });
-  for (const outcome of lookupOutcomes) lookups.labels(outcome);
+  for (const outcome of lookupOutcomes) lookups.labels(outcome).inc(0);
   const lookupSeconds = new Histogram({
     name: "polytraders_gov_parameterchangeauditor_ticket_lookup_seconds",
     help: "Seconds a request to the ticket system took, answered or not.",
@@ -233,7 +235,7 @@ export function createTicketMetrics(registry: Registry) {
     labelNames: ["status"] as const,
     registers,
   });
-  for (const status of ["VALID", "INVALID", "UNKNOWN"]) rechecks.labels(status);
+  for (const status of ["VALID", "INVALID", "UNKNOWN"]) rechecks.labels(status).inc(0);
   return {
     onOutcome(outcome: LookupOutcome, seconds: number | undefined): void {
       lookups.labels(outcome).inc();
@@ -269,6 +271,14 @@ export function createSpoolMetrics(registry: Registry, spool: Spool, clock: Cloc
       return oldestMicros === undefined ? 0 : Math.max(0, (clock.nowMicros() - oldestMicros) / 1_000_000);
     });
   }
+  new Gauge({
+    name: "polytraders_gov_spool_damaged",
+    help: "1 when the spool was not as it was left at this process's start, else 0.",
+    registers,
+    collect() {
+      this.set(spool.damage === undefined ? 0 : 1);
+    },
+  });
   new Gauge({
     name: "polytraders_gov_spool_ok",
     help: "1 while the spool takes records, 0 once it has refused one.",

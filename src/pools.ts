@@ -14,6 +14,8 @@ export type Pools = AsyncDisposable & {
   readonly settings: pg.Pool;
   /** The stream of reports: who reads all of the log is not in the way of others. */
   readonly reports: pg.Pool;
+  /** Looks through the log for alerts, holding on to its session. */
+  readonly alerts: pg.Pool;
 };
 
 export function openPools(options: {
@@ -49,6 +51,13 @@ export function openPools(options: {
       connection: { ...connection, query_timeout: limits.reportAnswerWithinMs },
       name: "reports",
       max: limits.reportConnections,
+      limits: session,
+      log,
+    }),
+    alerts: createPool({
+      connection: { ...connection, query_timeout: limits.reportAnswerWithinMs },
+      name: "alerts",
+      max: 1,
       limits: session,
       log,
     }),

@@ -1,4 +1,6 @@
 import type { Logger } from "pino";
+import type { Raise } from "../alerts/alert.ts";
+import { type DecidedFacts, decisionAlert, notRecordedAlert, toldOf } from "../alerts/raised.ts";
 import { userMessages } from "../reasonCodes.ts";
 import type { DecisionRow } from "./append.ts";
 
@@ -16,65 +18,50 @@ const toldEarlyMax = 10_000;
 
 export function createAlerts(options: {
   readonly log: Logger;
+  readonly raise: Raise;
   /** alert_on_p0_change, as it is in force: it silences the page, not the record. */
   readonly alertOnP0Change: () => boolean;
   readonly onP0Alert: () => void;
   /** Called for each decision that was answered NOT_RECORDED. */
   readonly onNotRecorded: () => void;
 }): Alerts {
-  const say = (
-    reasonCode:
-      | "P0_PARAMETER_CHANGED"
-      | "BREAK_GLASS_USED"
-      | "AUDIT_TICKET_REQUIRED"
-      | "AUDIT_TICKET_INVALID",
-    { recordId, write, decision, recordedBy, automated }: DecisionRow,
-  ) => {
-    const { botSlug, paramName } = write;
-    const about = {
-      reasonCode,
-      decisionId: recordId,
-      botSlug,
-      paramName,
-      paramTier: decision.tier,
-      recordedBy,
-    };
-    // Nobody is paged for automation (R16).
-    const page = !automated || reasonCode === "BREAK_GLASS_USED";
-    options.log.warn({ ...about, allowed: decision.allowed, page }, userMessages[reasonCode]);
-  };
-
-  function p0Changed(row: DecisionRow): void {
-    const { tier, allowed } = row.decision;
-    if (tier !== "P0" || !allowed || row.automated || !options.alertOnP0Change()) return;
-    options.onP0Alert();
-    say("P0_PARAMETER_CHANGED", row);
+  /** Told in the log too, where `page` marks what people were alerted of. */
+  function decided(row: DecisionRow): void {
+    const { recordedBy } = row;
+    const facts = factsOf(row);
+    for (const { reasonCode, page } of toldOf(facts, options.alertOnP0Change())) {
+      const { decisionId, botSlug, paramName, tier: paramTier, allowed, automated } = facts;
+      const about = { reasonCode, decisionId, botSlug, paramName, paramTier, recordedBy };
+      options.log.warn({ ...about, allowed, automated, page }, userMessages[reasonCode]);
+      if (reasonCode === "P0_PARAMETER_CHANGED") options.onP0Alert();
+      if (page) options.raise(decisionAlert(reasonCode, facts));
+    }
   }
 
   /** Decisions that were told of before they were on record, which they may come to be. */
   const toldEarly = new Set<string>();
 
-  function decided(row: DecisionRow): void {
-    const { reasonCode } = row.decision;
-    if (reasonCode === "BREAK_GLASS_USED") say(reasonCode, row);
-    if (reasonCode === "AUDIT_TICKET_REQUIRED" || reasonCode === "AUDIT_TICKET_INVALID") say(reasonCode, row);
-    p0Changed(row);
-  }
-
   return {
     decided(row) {
       if (!toldEarly.delete(row.recordId)) decided(row);
     },
-    ungated: p0Changed,
+    ungated: decided,
     notRecorded(row) {
       const reasonCode = "AUDIT_LOG_UNAVAILABLE";
       const { botSlug, paramName } = row.write;
       const about = { reasonCode, decisionId: row.recordId, botSlug, paramName, page: true };
       options.log.error(about, "a decision is not recorded: neither Postgres nor the spool took it in time");
+      options.raise(notRecordedAlert(factsOf(row)));
       options.onNotRecorded();
       decided(row);
       toldEarly.add(row.recordId);
       if (toldEarly.size > toldEarlyMax) for (const oldest of toldEarly) return void toldEarly.delete(oldest);
     },
   };
+}
+
+function factsOf({ recordId, acceptedMicros, write, decision, automated }: DecisionRow): DecidedFacts {
+  const { botSlug, paramName } = write;
+  const { tier, allowed, reasonCode } = decision;
+  return { decisionId: recordId, acceptedMicros, botSlug, paramName, tier, allowed, automated, reasonCode };
 }

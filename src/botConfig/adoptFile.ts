@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
+import type { AlertDelivery } from "../alerts/delivery.ts";
 import { type ConfigFile, type LoadedFile, parameterNames } from "../configFile.ts";
 import type { Adopted } from "../followConfigFile.ts";
 import { userMessages } from "../reasonCodes.ts";
@@ -12,22 +13,26 @@ import type { Settings } from "./settings.ts";
 export function createAdoptFile(dependencies: {
   readonly settings: Settings;
   readonly tickets: CurrentTickets;
+  readonly alerts: Pick<AlertDelivery, "prepare">;
   /** Called when it is refused because of a floor, with the reason. */
   readonly onRefused: (reason: string) => void;
   readonly log: Logger;
 }): (loaded: LoadedFile) => Adopted {
-  const { settings, tickets, log } = dependencies;
+  const { settings, tickets, alerts, log } = dependencies;
 
   return (loaded) => {
     let useTickets: () => void;
+    let useAlerts: () => void;
     try {
       refuseLowered(settings.configFile().values, loaded.values);
       useTickets = tickets.prepare(loaded.values.tickets);
+      useAlerts = alerts.prepare(loaded.values.alerts);
     } catch (cause) {
       return { kind: "refused", problem: problemOf(cause) };
     }
     const changed = !isDeepStrictEqual(loaded, settings.configFile());
     useTickets();
+    useAlerts();
     if (changed) settings.adoptFile(loaded);
     const { version: policyVersion, mode } = settings.policy();
     return { kind: "in_force", changed, policyVersion, mode };

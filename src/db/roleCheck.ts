@@ -42,5 +42,5 @@ const rewritable = `
   where pg_has_role(r.oid, 'MEMBER')
     and n.nspname in ('ledger', 'auditor', 'log', 'access') and t.relkind in ('r', 'p')
     -- Bookmarks and what replicas say of themselves: no records.
-    and t.oid not in ('ledger.producer'::regclass, 'log.replica'::regclass)
+    and t.oid not in ('ledger.producer'::regclass, 'log.replica'::regclass, 'log.alert_cursor'::regclass)
     and (r.rolsuper or r.rolcreaterole or has_table_privilege(r.oid, t.oid, 'UPDATE, DELETE, TRUNCATE'))`;

@@ -40,5 +40,5 @@ export type LedgerDependencies = {
   /** Until when stored records are kept. */
   readonly retention: LedgerRetention;
   /** Called for each action that is newly in the ledger. */
-  readonly onRecorded: (action: RecordedAs) => void;
+  readonly onRecorded: (recorded: RecordedAs) => void;
 };

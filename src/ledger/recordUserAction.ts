@@ -5,6 +5,7 @@ import {
   type RecordUserActionResponse,
 } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import type { CallContext } from "../server/call.ts";
+import { within } from "../server/within.ts";
 import { type Action, parseAction } from "./action.ts";
 import type { ActionRow } from "./append.ts";
 import type { LedgerDependencies } from "./dependencies.ts";
@@ -13,6 +14,9 @@ import { type RecordedAction, settlementReport } from "./report.ts";
 import { retainedUntilDay } from "./retention.ts";
 import { store } from "./store.ts";
 import { actionRow, conflict } from "./storeActions.ts";
+
+/** Of a call's time, what is left for the answer itself when Postgres does not say what is on record. */
+const answerMs = 50;
 
 /** Single calls commit in one order, in one lane: the more of them share a commit, the less each costs. */
 const singleCalls = "single calls";
@@ -40,20 +44,21 @@ export async function recordAction(
     case "conflict":
       throw conflict(row.action.eventId);
     case "duplicate": {
-      const found = await readAction(dependencies.pool, row.action.eventId);
+      const leftMs = context.deadlineMs - dependencies.clock.monotonicMs() - answerMs;
+      const found = await within(readAction(dependencies.pool, row.action.eventId), leftMs, undefined);
       const { extended } = dependencies.retention;
       if (found !== undefined) return answer(RecordOutcome.DUPLICATE, settlementReport(extended(found)));
-      // Purged since: the same content tells what it said, and its time how long it was kept.
+      // Purged since, or not to be read now: the same content tells what it said, and its time how long it was kept.
       const retainedUntil = retainedUntilDay(outcome.acceptedMicros, dependencies.settings().retainDays);
       const first = recordedAs({ ...row, retainedUntil }, outcome);
       return answer(RecordOutcome.DUPLICATE, settlementReport(first));
     }
     case "buffered":
-      dependencies.onRecorded(row.action);
+      dependencies.onRecorded(row);
       return answer(RecordOutcome.BUFFERED, settlementReport(recordedAs(row, row), params));
     case "recorded":
       dependencies.sequencer.nudge();
-      dependencies.onRecorded(row.action);
+      dependencies.onRecorded(row);
       return answer(RecordOutcome.RECORDED, settlementReport(recordedAs(row, row), params));
   }
 }

@@ -24,7 +24,7 @@ export function createActionStream(dependencies: LedgerDependencies) {
       withBookmark: (row, bookmark) => withBookmark(row, bookmark, dependencies.identities),
       settle(row, outcome) {
         if (outcome.kind === "conflict") return { kind: "refused", failure: conflict(row.action.eventId) };
-        if (outcome.kind === "recorded" || outcome.kind === "buffered") dependencies.onRecorded(row.action);
+        if (outcome.kind === "recorded" || outcome.kind === "buffered") dependencies.onRecorded(row);
         return outcome;
       },
     },

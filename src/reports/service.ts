@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { Logger } from "pino";
+import type { Registry } from "prom-client";
 import { ReportService } from "../../gen/ts/polytraders/governance/v1/report_service_pb.ts";
 import type {
   StreamReportsRequest,
@@ -13,6 +14,7 @@ import type { Sequencer } from "../log/sequencer.ts";
 import { type CallContext, type Rpc, serverStream } from "../server/call.ts";
 import { Failure, invalidField } from "../server/failure.ts";
 import type { Batch } from "./item.ts";
+import { showReaders } from "./metrics.ts";
 import { allParts, type ReportPlace } from "./place.ts";
 import { createReadBatch } from "./readBatch.ts";
 import { redactedMessage } from "./redact.ts";
@@ -42,6 +44,7 @@ export function createReports(options: {
   readonly pool: pg.Pool;
   readonly accessLog: AccessLog;
   readonly clock: Clock;
+  readonly registry: Registry;
   /** publish_to_audit_log as it is in force (R27). */
   readonly publishesOperations: () => boolean;
   /** reportConnections: the pool's; reportsPollMs: how often other replicas' commits are looked for. */
@@ -53,7 +56,8 @@ export function createReports(options: {
   readonly log: Logger;
 }): Reports {
   const { sequencer, pool, clock, limits, log, publishesOperations } = options;
-  const underWay = new Set<AbortController>();
+  /** Where each reader is. */
+  const underWay = new Map<AbortController, number>();
   let isStopping = false;
   const tail = createTail({
     readBatch: createReadBatch({ pool, publishesOperations, ...liveBatch }),
@@ -65,7 +69,12 @@ export function createReports(options: {
   const readOwn = createReadBatch({ pool, publishesOperations, ...ownBatch });
   // One connection is the tail's.
   const inTurn = createTurns(limits.reportConnections - 1);
-  sequencer.onHead(tail.onHead);
+  let head = 0;
+  sequencer.onHead((now) => {
+    head = now.position;
+    tail.onHead(now);
+  });
+  showReaders(options.registry, () => ({ head, places: [...underWay.values()] }));
 
   async function placeOf(start: Start): Promise<ReportPlace> {
     const now = await headOf(pool);
@@ -108,7 +117,7 @@ export function createReports(options: {
 
     const ending = new AbortController();
     const { signal } = ending;
-    underWay.add(ending);
+    underWay.set(ending, from.position);
     const leave = () => ending.abort();
     if (context.signal.aborted) leave();
     context.signal.addEventListener("abort", leave, { once: true });
@@ -124,6 +133,7 @@ export function createReports(options: {
         matches: matcher(filters),
         messageOf: seesWallets ? (item) => item.message : redactedMessage,
         progressMs,
+        onPlace: (position) => underWay.set(ending, position),
         signal,
       });
     } finally {
@@ -137,7 +147,7 @@ export function createReports(options: {
     rpcs: [serverStream(ReportService.method.streamReports, stream)],
     [Symbol.dispose]() {
       isStopping = true;
-      for (const ending of underWay) ending.abort(shuttingDown());
+      for (const ending of underWay.keys()) ending.abort(shuttingDown());
       tail.close();
     },
   };

@@ -22,6 +22,8 @@ export async function* subscribe(options: {
   readonly messageOf: (item: Item) => StreamReportsResponse;
   /** How long nothing is sent at most; undefined: for ever. */
   readonly progressMs: number | undefined;
+  /** Called with how far it has come. */
+  readonly onPlace: (position: number) => void;
   readonly signal: AbortSignal;
 }): AsyncGenerator<StreamReportsResponse> {
   const { tail, signal, progressMs } = options;
@@ -74,6 +76,7 @@ export async function* subscribe(options: {
     }
     if (batch !== undefined && tail.scrubs() === scrubs && batch.to >= place.position) {
       place = { epoch: place.epoch, position: batch.to, part: allParts };
+      options.onPlace(batch.to);
     }
     const still = progress();
     if (still !== undefined) yield still;

@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { TicketQuestion } from "./system.ts";
 
 /** A write that was let through with a ticket nobody could check in time. */
-export type Pending = TicketQuestion & { readonly decisionId: string };
+export type Pending = TicketQuestion & { readonly decisionId: string; readonly automated: boolean };
 
 /** What came out of asking again. */
 export type Recheck = Pending & {
@@ -49,11 +49,12 @@ export async function readPending(client: pg.ClientBase): Promise<readonly Pendi
     bot_key: string;
     param_key: string;
     ticket_ref: string;
+    automated: boolean;
   };
   const { rows } = await client.query<Row>({
     name: "tickets.pending",
     text: `select c.record_id, (extract(epoch from c.accepted_at) * 1000000)::bigint::text as accepted_micros,
-             c.bot_slug, c.param_name, c.bot_key, c.param_key, c.ticket_ref
+             c.bot_slug, c.param_name, c.bot_key, c.param_key, c.ticket_ref, c.automated
            from auditor.parameter_change c
            where c.ticket_status = 'UNVERIFIED' and c.allowed and not exists (
              select from auditor.ticket_recheck r
@@ -69,6 +70,7 @@ export async function readPending(client: pg.ClientBase): Promise<readonly Pendi
     botKey: row.bot_key,
     paramKey: row.param_key,
     ticketRef: row.ticket_ref,
+    automated: row.automated,
   }));
 }
 

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import type { Logger } from "pino";
+import type { Raise } from "../alerts/alert.ts";
+import { recheckAlert } from "../alerts/raised.ts";
 import type { Clock } from "../clock.ts";
 import { sqlState } from "../db/pool.ts";
 import { isAway } from "../db/read.ts";
@@ -30,6 +32,7 @@ export function startRechecks(options: {
   readonly everyMs: number;
   /** Called for each write whose ticket this replica settled, once that is on record. */
   readonly onSettled: (recheck: Recheck) => void;
+  readonly raise: Raise;
   readonly log: Logger;
 }): AsyncDisposable {
   const { pool, clock, log } = options;
@@ -69,8 +72,10 @@ export function startRechecks(options: {
     options.onSettled(recheck);
     if (recheck.status !== "INVALID") return;
     const reasonCode = "AUDIT_TICKET_INVALID";
-    const { decisionId, botSlug, paramName, why } = recheck;
-    log.warn({ reasonCode, decisionId, botSlug, paramName, why }, userMessages[reasonCode]);
+    const { decisionId, botSlug, paramName, why, automated } = recheck;
+    const page = !automated; // R16
+    log.warn({ reasonCode, decisionId, botSlug, paramName, why, page }, userMessages[reasonCode]);
+    if (page) options.raise(recheckAlert(recheck));
   }
 
   async function run(): Promise<void> {

@@ -3,7 +3,6 @@ import {
   type RecordUngatedWriteRequest,
   type RecordUngatedWriteResponse,
 } from "../../../gen/ts/polytraders/governance/v1/parameter_change_auditor_pb.ts";
-import { userMessages } from "../../reasonCodes.ts";
 import { requiredText } from "../../server/bounds.ts";
 import type { CallContext } from "../../server/call.ts";
 import { invalidField } from "../../server/failure.ts";
@@ -37,7 +36,11 @@ export function createRecordUngatedWrite(dependencies: AuditorDependencies) {
     const [outcome] = await stored(
       dependencies.journal.append(orderKeyOf(write), [row]).then((outcomes) => {
         const kind = outcomes[0]?.kind;
-        if (kind === "recorded" || kind === "buffered") ungatedRecorded(row, dependencies);
+        if (kind === "recorded" || kind === "buffered") {
+          // Said once for each record, also when its caller left earlier.
+          dependencies.sequencer.nudge();
+          dependencies.onUngated(row);
+        }
         return outcomes;
       }),
       recordWithinMs,
@@ -76,16 +79,4 @@ async function ungatedRow(
     decision: { ...row.decision, allowed: true, reasonCode: "UNGATED_WRITE" },
     ungated: { cause, claimlessHash: contentHashOf({ ...write, changedAtNs: null }, dependencies.key) },
   };
-}
-
-/** Said once for each record, also when its caller left earlier. Tiers P0 and P1 are for a pager, but for automation (R16). */
-function ungatedRecorded(row: DecisionRow, { sequencer, onUngated, log }: AuditorDependencies): void {
-  sequencer.nudge();
-  onUngated(row);
-  const reasonCode = "UNGATED_WRITE";
-  const { tier, verdict } = row.decision;
-  const { botSlug, paramName } = row.write;
-  const about = { reasonCode, decisionId: row.recordId, botSlug, paramName, paramTier: tier, verdict };
-  const page = (tier === "P0" || tier === "P1") && !row.automated;
-  log.warn({ ...about, page, automated: row.automated }, userMessages[reasonCode]);
 }

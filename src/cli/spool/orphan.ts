@@ -66,8 +66,6 @@ export async function drainOrphan(dir: string, env: NodeJS.ProcessEnv): Promise<
   const ended = new Map<string, EndedOutage>();
   const outages = createOutages({
     spool,
-    // The outage goes on record, and who is running tells people of it.
-    alerts: { raise: () => undefined, fold: () => undefined },
     pool,
     nowMicros: clock.nowMicros,
     onReported: (outage) => ended.set(outage.id, outage),

@@ -34,19 +34,22 @@ tickets: {}                  # R7: system, URL, budget, policy per tier
 secrets: []                  # parameter patterns whose values are masked
 `;
 
+/** With what was added to it. */
+const read = { ...parse(printed), alerts: { runbooks: "docs/runbooks.md", receivers: [] } };
+
 test("the file that the contract prints is read as it stands", () => {
-  expect(load(printed).values).toEqual(parse(printed));
+  expect(load(printed).values).toEqual(read);
 });
 
 test("without a file, and with an empty one, the printed values hold but for the two tiers", () => {
-  const defaults = { ...parse(printed), tiers: {} };
+  const defaults = { ...read, tiers: {} };
   expect(loadConfigFile(undefined).values).toEqual(defaults);
   for (const text of ["", "# nothing\n", "{}", "gov.useractivityledger: {}"])
     expect(load(text).values).toEqual(defaults);
 });
 
 test("it may be JSON", () => {
-  expect(load(JSON.stringify(parse(printed))).values).toEqual(parse(printed));
+  expect(load(JSON.stringify(parse(printed))).values).toEqual(read);
 });
 
 test("what the file sets is told from what is default", () => {

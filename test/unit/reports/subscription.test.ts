@@ -45,6 +45,7 @@ function fakeLog() {
         return one.message;
       },
       progressMs: undefined,
+      onPlace: () => undefined,
       signal,
     });
   return { log, follow, told, tail };
