@@ -59,13 +59,17 @@ export function http2Options(limits: GuardLimits): ServerOptions & TlsOptions {
 /** What says so little that only the last frame of a request is as small. */
 const smallFrameBytes = 1024;
 
-/** nghttp2's "protocol error". The goodbye of grpc-go is one to it: a GOAWAY that names the highest possible stream. */
+/** nghttp2's "protocol error": what it says of most floods, and of the one frame that is grpc-go's goodbye. */
 const protocolError = -505;
+const goodbyeMaxBytes = 4 * 1024;
+/** Calls that clients give up in the life of a connection. */
+const politeResets = 100;
 
 /** Whether node:http2 ended the connection for a flood. That the other side ended it, however rudely, is no offence. */
-function isOffence({ code, errno }: NodeJS.ErrnoException): boolean {
+function isOffence({ code, errno }: NodeJS.ErrnoException, excessBytes: number, resets: number): boolean {
   if (code === "ERR_HTTP2_TOO_MANY_INVALID_FRAMES") return true;
-  return code === "ERR_HTTP2_ERROR" && errno !== protocolError;
+  if (code !== "ERR_HTTP2_ERROR") return false;
+  return errno !== protocolError || excessBytes > goodbyeMaxBytes || resets > politeResets;
 }
 
 /** Keeps the limits that node:http2 does not have. `isStream` tells calls whose request is a stream by their path. */
@@ -89,8 +93,10 @@ export function guardHttp2(
       };
       keepCalm(session, limits, cutOff);
       const payload = overhead.watch(session, connection.socket, cutOff);
+      let resets = 0;
       session.on("error", (error: NodeJS.ErrnoException) => {
-        if (isOffence(error)) connection.offended(); // node:http2 has cut it off.
+        // node:http2 has cut it off.
+        if (isOffence(error, payload.excess(), resets)) connection.offended();
       });
       const anotherSmall = perSecond(limits.smallFramesPerSecond, cutOff);
       session.on("stream", (stream, headers) => {
@@ -109,7 +115,10 @@ export function guardHttp2(
         });
         payload.call();
         connection.called();
-        stream.once("close", connection.ended);
+        stream.once("close", () => {
+          if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) resets++;
+          connection.ended();
+        });
       });
     });
   }

@@ -7,7 +7,12 @@ export type OverheadLimits = {
 };
 
 /** What of a connection's bytes belongs to calls. */
-export type Payload = { call(): void; data(bytes: number): void };
+export type Payload = {
+  call(): void;
+  data(bytes: number): void;
+  /** Bytes that were no call's, since the last look. */
+  excess(): number;
+};
 
 export type Overhead = Disposable & {
   watch(session: ServerHttp2Session, socket: Socket, cutOff: () => void): Payload;
@@ -52,6 +57,7 @@ export function createOverhead(limits: OverheadLimits): Overhead {
         data: (bytes) => {
           one.excess -= bytes;
         },
+        excess: () => one.excess + socket.bytesRead - one.read,
       };
     },
     [Symbol.dispose]: () => clearInterval(looking),

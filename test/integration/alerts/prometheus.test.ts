@@ -133,12 +133,8 @@ describe("what operators are given", () => {
   test("each alert has a section in the runbooks, with all that who is on call needs", async () => {
     const runbooks = await readFile(join(ops, "../docs/runbooks.md"), "utf8");
     const all = rules.parse(parse(await readFile(rulesFile, "utf8"))).groups.flatMap((group) => group.rules);
-    const sections = new Map(
-      [...runbooks.matchAll(/<a id="([^"]+)"><\/a>([^]*?)(?=<a id|$)/g)].map(([, id = "", text = ""]) => [
-        id,
-        text,
-      ]),
-    );
+    const [, ...parts] = runbooks.split('<a id="');
+    const sections = new Map(parts.map((part) => [part.slice(0, part.indexOf('"')), part]));
     const pointed = [
       ...all.map(({ annotations }) => annotations.runbook_url.replace("docs/runbooks.md#", "")),
       ...Object.values(alertKinds).map(({ runbook }) => runbook),
@@ -151,6 +147,23 @@ describe("what operators are given", () => {
     }
     const told = [...all.map(({ alert }) => alert), ...Object.keys(alertKinds)];
     expect(told.filter((name) => !runbooks.includes(name))).toEqual([]);
+  });
+
+  test("every metric of §15 is there from the start, with its name and type", async () => {
+    await using service = await startTestService();
+    const page = await (await fetch(`http://127.0.0.1:${service.httpPort}/metrics`)).text();
+    const printed = [
+      "useractivityledger_actions_total counter",
+      "useractivityledger_fill_links_total counter",
+      "useractivityledger_buffer_size gauge",
+      "useractivityledger_retention_days gauge",
+      "parameterchangeauditor_changes_total counter",
+      "parameterchangeauditor_rejections_total counter",
+      "parameterchangeauditor_p0_alerts_total counter",
+      "parameterchangeauditor_buffer_size gauge",
+    ];
+    const types = page.split("\n").filter((line) => line.startsWith("# TYPE "));
+    expect(printed.filter((line) => !types.includes(`# TYPE polytraders_gov_${line}`))).toEqual([]);
   });
 
   test("each metric that rules and dashboard name is one that a running service has", async () => {

@@ -43,9 +43,10 @@ export async function startReceiver(folder: string) {
         checkSignature(request);
         return told.parse(JSON.parse(request.body));
       }),
-    /** Misbehaves towards every request from now on. */
-    refuse(how: Parameters<typeof server.behave>[0]) {
+    /** Misbehaves towards every request from now on, or those with the text. */
+    refuse(how: Parameters<typeof server.behave>[0], text = "") {
       server.behave((request, response, socket) => {
+        if (!request.body.includes(text)) return void response.writeHead(204).end();
         refused.add(request);
         how(request, response, socket);
       });

@@ -184,6 +184,42 @@ test("what a receiver that was down was not told before the service ended it is 
   expect(all.filter(({ reason_code: code }) => code === "KILL_SWITCH_ACTIVE")).toHaveLength(1);
 });
 
+test("an alert that is refused for what it is holds up no other; after a restart it alone is told", async () => {
+  await using receiver = await startReceiver(folder.path);
+  await using database = await createTestDatabase();
+  await using data = await mkdtempDisposable(join(tmpdir(), "governance-alerts-data-"));
+  const start = () =>
+    startTestService({
+      config: enforce + receiver.config,
+      database,
+      env: { GOVERNANCE_DATA_DIR: data.path },
+      limits: quickly,
+    });
+  const expected: string[] = [];
+  {
+    await using service = await start();
+    receiver.refuse((_, response) => void response.writeHead(422).end(), "KILL_SWITCH_ACTIVE");
+    const bot = await ledgerAs(service, "bot");
+    const { report } = await bot.recordUserAction(action("halt", { actionType: "KILL_SWITCH" }));
+    expected.push(`KILL_SWITCH_ACTIVE ${report?.reportId.replace(/.*_/, "")}`);
+    const configStore = await auditorAs(service, "config-store");
+    for (let n = 0; n < 3; n++) {
+      expected.push(`P0_PARAMETER_CHANGED ${(await configStore.checkWrite(p0)).decisionId}`);
+    }
+    await until("the others are told, and that is noted", async () => {
+      const noted = await database.query(
+        "superuser",
+        "select from log.alert_delivery where reason_code ~ '^P0_'",
+      );
+      return noted.length === 3;
+    });
+  }
+  receiver.take();
+  await using _service = await start();
+  await lookedThrough(database);
+  expect(names(receiver.taken().filter(isAboutRecords))).toEqual(expected.toSorted());
+});
+
 test("another replica tells what the one that decided did not live to tell", async () => {
   await using receiver = await startReceiver(folder.path);
   await using database = await createTestDatabase();
@@ -205,6 +241,47 @@ test("another replica tells what the one that decided did not live to tell", asy
   expect(await metricValue(first, "polytraders_gov_parameterchangeauditor_p0_alerts_total")).toBe(0);
 });
 
+test("what is only in the log is told as well: an outage, lost records, a ticket that turned out false", async () => {
+  await using receiver = await startReceiver(folder.path);
+  const automation = "automation: [{ subject: refresher, pattern: strategy.* }]\n";
+  await using service = await startTestService({
+    config: enforce + automation + receiver.config,
+    limits: quickly,
+  });
+  const { database } = service;
+  const { decisionId } = await (await auditorAs(service, "config-store")).checkWrite(write("size"));
+  const refresher = await auditorAs(service, "config-store", { subject: "refresher" });
+  await refresher.checkWrite(write("ttl"));
+  await lookedThrough(database);
+  // As a replica that ended at once would have left them.
+  await database.query(
+    "service",
+    `insert into log.recovery (recorded_at, ord, record_id, bot, from_at, to_at, buffered, flushed, folded, conflicting,
+       refused, lost)
+     values (now(), 0, 'OUTAGE', 'gov.useractivityledger', now(), now(), 1, 1, 0, 0, 0, 0),
+       (now(), 1, 'LOSS', 'gov.parameterchangeauditor', now(), now(), 2, 1, 0, 0, 0, null)`,
+  );
+  await database.query(
+    "service",
+    `insert into auditor.ticket_recheck (accepted_at, checked_at, epoch, ord, record_id, decision_id, bot_key, param_key,
+       status, why)
+     select accepted_at, now(), log.current_epoch(), row_number() over (), 'recheck ' || record_id, record_id, bot_key, param_key, 'INVALID',
+       'closed' from auditor.parameter_change`,
+  );
+  await until("it is told", () => receiver.taken().length >= 4);
+  await lookedThrough(database);
+  const codes = new Set(["OUTAGE", "LOSS", decisionId]);
+  expect(names(receiver.taken().filter(({ dedupe_key: id }) => codes.has(id)))).toEqual(
+    [
+      "LEDGER_WRITE_FAILED OUTAGE",
+      "AUDIT_LOG_UNAVAILABLE LOSS",
+      "SPOOL_DAMAGED LOSS",
+      `AUDIT_TICKET_INVALID ${decisionId}`,
+    ].toSorted(),
+  );
+  expect(receiver.taken().filter(({ reason_code: code }) => code === "AUDIT_TICKET_INVALID")).toHaveLength(1);
+});
+
 test("receivers are changed with the config file while the service runs", async () => {
   await using receiver = await startReceiver(folder.path);
   await using service = await startTestService({
@@ -213,6 +290,10 @@ test("receivers are changed with the config file while the service runs", async 
   });
   const configStore = await auditorAs(service, "config-store");
   await configStore.checkWrite(p0);
+  await until("the log has it", async () => {
+    const placed = await service.database.query("superuser", "select from log.entry where source = 'c'");
+    return placed.length > 0;
+  });
   await writeFile(service.configFile, enforce + receiver.config);
   await until("it is in force", async () => {
     const ok = await metricValue(service, 'polytraders_gov_alert_receiver_ok{receiver="pager"}');
