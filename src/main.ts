@@ -318,7 +318,7 @@ export async function startService(
   });
   await preparation.tried;
   starting.use(followStored({ pool: pools.settings, settings, log }));
-  starting.use(watchLog({ pool: pools.settings, registry, clock, log }));
+  starting.use(watchLog({ pool: pools.settings, registry, clock, nudge: sequencer.nudge, log }));
 
   const isDatabaseReady = () => watch.isReachable() && preparation.isDone();
   const health = createHealthPages({

@@ -29,6 +29,8 @@ export type Followed = {
 
 /** At most as many stretches of the log in one round, so that notes are not kept waiting. */
 const stretchesPerRound = 20;
+/** A replica that stands still and does not end gives its turn back after this, by Postgres' hand. */
+const idleSeconds = 30;
 /** What the last round has, when the service stops. */
 const lastRoundMs = 1_000;
 
@@ -73,6 +75,7 @@ export function followCommitted(options: {
     const client = await pool.connect();
     // While no statement is under way a lost connection reports here; the next statement fails with it.
     client.on("error", () => undefined);
+    await client.query(`set idle_session_timeout = '${idleSeconds}s'`);
     return client;
   }
 

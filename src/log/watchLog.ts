@@ -15,6 +15,8 @@ export function watchLog(options: {
   readonly pool: pg.Pool;
   readonly registry: Registry;
   readonly clock: Clock;
+  /** Has the log moved on: whoever committed what waits may be gone, and what held it up may be over. */
+  readonly nudge: () => void;
   readonly log: Logger;
 }): AsyncDisposable {
   const { pool, clock, log } = options;
@@ -62,6 +64,7 @@ export function watchLog(options: {
       // The answer was made halfway, roughly.
       clockSeconds = (Number(row.now_micros) - (askedMicros + clock.nowMicros()) / 2) / 1_000_000;
       records = Number(row.records);
+      if (records > 0) options.nudge();
       if (row.oldest === null) oldest = undefined;
       else if (row.oldest !== oldest?.xid) oldest = { xid: row.oldest, sinceMs: clock.monotonicMs() };
     } catch (cause) {
