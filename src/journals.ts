@@ -35,7 +35,7 @@ export type Journals = AsyncDisposable & {
   readonly confirmations: Journal<ConfirmationRow, ConfirmationAnswer>;
   readonly drifts: Journal<DriftRow, undefined>;
   readonly access: Journal<NewAccessRow, undefined>;
-  /** Makes all of them ready. Rejects with StoreUnavailable when the database is away again. */
+  /** Makes all of them ready, as far as the database lets it: without it the first calls take longer. */
   warm(): Promise<void>;
 };
 
@@ -150,7 +150,9 @@ export function openJournals(options: {
   return {
     ...journals,
     async warm() {
-      await Promise.all(Object.values(journals).map((journal) => journal.warm()));
+      const warmed = await Promise.allSettled(Object.values(journals).map((journal) => journal.warm()));
+      const cold = warmed.filter(({ status }) => status === "rejected").length;
+      if (cold > 0) log.info({ cold }, "journals could not be made ready; their first calls do it");
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(Object.values(journals).map((journal) => journal.close()));

@@ -83,7 +83,13 @@ export function createAlertDelivery(
       return current.find((each) => isSame(each, made)) ?? made;
     });
     return () => {
-      for (const each of current) if (!next.includes(each)) retire(each);
+      for (const each of current) {
+        if (next.includes(each)) continue;
+        retire(each);
+        // The same one at another address: what it was told stays told.
+        const successor = next.find(({ name }) => name === each.name);
+        for (const alert of each.unnoted.values()) successor?.note(alert);
+      }
       current = next;
       metrics.follow(() => current);
     };

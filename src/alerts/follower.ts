@@ -51,6 +51,7 @@ export function followCommitted(options: {
   let session: { readonly client: pg.PoolClient; readonly isLeader: boolean } | undefined;
   let ripe: Place | undefined;
   let isBroken = false;
+  let isClosed = false;
 
   async function round(): Promise<void> {
     if (options.receivers().length === 0) return letGo();
@@ -66,6 +67,7 @@ export function followCommitted(options: {
       isBroken = false;
     } catch (cause) {
       letGo();
+      if (isClosed) return;
       if (!isBroken) log.warn({ code: sqlState(cause) }, "the log cannot be read for its alerts now");
       isBroken = true;
     }
@@ -75,8 +77,14 @@ export function followCommitted(options: {
     const client = await pool.connect();
     // While no statement is under way a lost connection reports here; the next statement fails with it.
     client.on("error", () => undefined);
-    await client.query(`set idle_session_timeout = '${idleSeconds}s'`);
-    return client;
+    try {
+      await client.query(`set idle_session_timeout = '${idleSeconds}s'`);
+      if (isClosed) throw new Error("the service is stopping");
+      return client;
+    } catch (cause) {
+      client.release(true);
+      throw cause;
+    }
   }
 
   /** Ends the session, and with it the turn. */
@@ -139,6 +147,7 @@ export function followCommitted(options: {
     async [Symbol.asyncDispose]() {
       const last = rounds[Symbol.asyncDispose]().then(round);
       await Promise.race([last, sleep(lastRoundMs, undefined, { ref: false })]);
+      isClosed = true;
       letGo();
     },
   };

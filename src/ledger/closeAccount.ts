@@ -4,6 +4,7 @@ import type {
 } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
 import { situations } from "../plainEnglish.ts";
 import type { CallContext } from "../server/call.ts";
+import { within } from "../server/within.ts";
 import { parseAction } from "./action.ts";
 import type { LedgerDependencies } from "./dependencies.ts";
 import { recordAction } from "./recordUserAction.ts";
@@ -17,7 +18,9 @@ const answerMs = 150;
  * of the scrub by the end of the call's time; what is not done then goes on by itself (spec 001 §6).
  */
 export function createCloseAccount(dependencies: LedgerDependencies) {
-  const { clock, identities, scrubber } = dependencies;
+  const { clock, identities, scrubber, settings } = dependencies;
+  // What waits in the spool is scrubbed once it is drained.
+  const notKnown = () => ({ kind: settings().scrubOnAccountClose ? "under way" : "none" }) as const;
 
   return async (request: CloseAccountRequest, context: CallContext): Promise<CloseAccountResponse> => {
     const { eventId, wallet, sessionId } = request;
@@ -25,7 +28,7 @@ export function createCloseAccount(dependencies: LedgerDependencies) {
     const { outcome, report } = await recordAction(parseAction(fields, ""), undefined, context, dependencies);
     const identity = identities.of(wallet);
     const withinMs = context.deadlineMs - clock.monotonicMs() - answerMs;
-    const state = await scrubber.settle(identity, withinMs);
+    const state = await within(scrubber.settle(identity, withinMs), withinMs + answerMs / 2, notKnown());
     const scrubbed = state.kind === "scrubbed";
     return {
       $typeName: "polytraders.governance.v1.CloseAccountResponse",

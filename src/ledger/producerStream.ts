@@ -87,15 +87,14 @@ export function createProducerStream<Item, Row, Outcome>(
       const told = await lastOffset(dependencies, of.kind, subject, streamId, acked.of(subject, streamId));
       yield { case: "opened", value: { lastOffset: told } };
       const stream: Stream = { subject, streamId, expected: told + 1n, bookmark: told };
-      const recordNext = (message: ProducerMessage<Item>): Promise<StreamAnswer> => {
-        const batch = batchOf(message, of.items);
-        return record(batch, stream, of, () => dependencies.sequencer.nudge()).then((answer) => {
-          if (answer.case === "ack") acked.note(subject, streamId, answer.value.lastOffset);
-          return answer;
-        });
-      };
+      const recordNext = (message: ProducerMessage<Item>): Promise<StreamAnswer> =>
+        record(batchOf(message, of.items), stream, of, () => dependencies.sequencer.nudge());
       const batches = { [Symbol.asyncIterator]: () => incoming };
-      yield* inOrder(batches, recordNext, { underWay: batchesUnderWay, stop: producer.superseded });
+      const answers = inOrder(batches, recordNext, { underWay: batchesUnderWay, stop: producer.superseded });
+      for await (const answer of answers) {
+        if (answer.case === "ack") acked.note(subject, streamId, answer.value.lastOffset);
+        yield answer;
+      }
     } finally {
       producer.release();
     }

@@ -34,6 +34,7 @@ export type Stage = {
   readonly folder: string;
   /** The checkout whose service is run, for more of it; undefined: this one. */
   readonly root: string | undefined;
+  /** The one that the service is connected to; another one after `takeOver`. */
   readonly postgres: Victim;
   readonly network: Network;
   readonly replica: Replica;
@@ -44,6 +45,8 @@ export type Stage = {
   /** Calls from now on, until they are stopped or the scenario is judged. */
   load(crowd?: Crowd): Promise<Load>;
   stopLoad(): Promise<void>;
+  /** From now on this is the service's Postgres, and the one that is judged. The stage disposes of it. */
+  takeOver(successor: Victim): void;
   /** Counts a fault that was injected. */
   injected(): void;
   /** Something that the scenario itself saw and that must not be. */
@@ -68,7 +71,7 @@ export async function onStage(
   const folder = parts.use(await mkdtempDisposable(join(tmpdir(), "faults-"))).path;
   const database = join(folder, "database");
   if (setting.postgresDiskMiB !== undefined) parts.use(await mountTmpfs(database, setting.postgresDiskMiB));
-  const postgres = parts.use(await startVictim(options.template, database, setting.postgresSettings));
+  let postgres = parts.use(await startVictim(options.template, database, setting.postgresSettings));
   const network = parts.use(await startNetwork(() => postgres.socket));
   const replicas: Replica[] = [];
   for (let i = 0; i < (setting.replicas ?? 1); i++) {
@@ -108,7 +111,9 @@ export async function onStage(
   const stage: Stage = {
     folder,
     root: setting.root,
-    postgres,
+    get postgres() {
+      return postgres;
+    },
     network,
     replica,
     replicas,
@@ -129,6 +134,9 @@ export async function onStage(
     },
     async stopLoad() {
       for (let load = loads.pop(); load !== undefined; load = loads.pop()) await load.stop();
+    },
+    takeOver(successor) {
+      postgres = parts.use(successor);
     },
     injected: () => {
       faults++;

@@ -12,6 +12,12 @@ const sources = [
   ["d", "auditor.config_drift"],
   ["t", "auditor.ticket_recheck"],
   ["r", "log.recovery"],
+  ["x", "ledger.conflict"],
+  ["h", "maintenance.legal_hold"],
+  ["u", "maintenance.legal_hold_release"],
+  ["p", "maintenance.purge_run"],
+  ["e", "maintenance.purge_end"],
+  ["s", "ledger.erasure"],
 ] as const;
 
 /** Positions are 1, 2, 3 … in each epoch, every record has exactly one, and every position is a record's. */
@@ -32,9 +38,20 @@ export async function checkLog(client: pg.Client): Promise<readonly Finding[]> {
     const text = `epoch ${epoch} has ${entries} entries, ${distinct} positions from ${first} to ${last}`;
     findings.push({ kind: "log", text });
   }
+  const { rows: unknown } = await client.query<{ source: string; entries: string }>(
+    'select source, count(*) as entries from log.entry where source <> all ($1::"char"[]) group by source',
+    [sources.map(([source]) => source)],
+  );
+  for (const { source, entries } of unknown) {
+    findings.push({ kind: "log", text: `${entries} entries are of ${source}, which is no source` });
+  }
   for (const [source, table] of sources) {
-    const { rows: exists } = await client.query("select where to_regclass($1) is not null", [table]);
-    if (exists.length === 0) continue;
+    // An older build may not have it, or not as a source.
+    const { rows: isSource } = await client.query(
+      "select from pg_attribute where attrelid = to_regclass($1) and attname = 'epoch'",
+      [table],
+    );
+    if (isSource.length === 0) continue;
     const { rows: counted } = await client.query<{
       records: string;
       once: string;

@@ -34,6 +34,14 @@ export async function startVictim(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Victim> {
   await promisify(execFile)("cp", ["-a", "--reflink=auto", `${template}/.`, folder]);
+  return runVictim(folder, settings);
+}
+
+/** The cluster that lies in `folder`. */
+export async function runVictim(
+  folder: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Victim> {
   const start = () => startCluster(folder, settings);
   let running: EmbeddedPostgres | undefined = await start();
   const connections = databaseOf(running);

@@ -15,6 +15,7 @@ import { replayed } from "./replayed.ts";
 import { serviceKilled } from "./serviceKilled.ts";
 import { sigterm } from "./sigterm.ts";
 import { spoolDamaged } from "./spoolDamaged.ts";
+import { standbyPromoted } from "./standbyPromoted.ts";
 import { twoReplicas } from "./twoReplicas.ts";
 
 /** Every fault, in the order of the table. */
@@ -25,6 +26,7 @@ export const scenarios: readonly Scenario[] = [
   postgresFrozen,
   ...networkFaults,
   ...failover,
+  standbyPromoted,
   ...locks,
   ...disks,
   ...fsyncFaults,

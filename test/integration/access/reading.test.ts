@@ -190,7 +190,7 @@ async function fillLog(subject: string, rows: number): Promise<void> {
   await service.database.query(
     "service",
     `insert into access.read_log (epoch, ord, at, request_id, subject, roles, method, filters_json, outcome)
-     select 1, n, '2026-05-09T10:00:00Z', 'r' || n, $1, 'compliance', $2, '{"session_id":"s"}', 'ALLOWED'
+     select 1, n, '2026-05-09T10:00:00Z', gen_random_uuid()::text, $1, 'compliance', $2, '{"session_id":"s"}', 'ALLOWED'
      from generate_series(1, $3::int) n`,
     [subject, list, rows],
   );

@@ -282,6 +282,28 @@ test("what is only in the log is told as well: an outage, lost records, a ticket
   expect(receiver.taken().filter(({ reason_code: code }) => code === "AUDIT_TICKET_INVALID")).toHaveLength(1);
 });
 
+test("with Postgres frozen and a receiver that hangs the service stops in its time", async () => {
+  await using receiver = await startReceiver(folder.path);
+  await using database = await createTestDatabase();
+  await using proxy = await startDatabaseProxy();
+  const service = await startTestService({
+    config: enforce + receiver.config,
+    database,
+    env: { DATABASE_URL: proxy.through(database.url("service")) },
+    limits: { ...quickly, alertTimeoutMs: 60_000 },
+  });
+  const configStore = await auditorAs(service, "config-store");
+  await configStore.checkWrite({ ...p0, paramName: "warm" });
+  await lookedThrough(database);
+  receiver.refuse(() => undefined);
+  proxy.freeze();
+  await configStore.checkWrite(p0);
+  await until("it is being told", () => receiver.server.requests.length >= 2);
+  const startedMs = performance.now();
+  await service[Symbol.asyncDispose]();
+  expect(performance.now() - startedMs).toBeLessThan(9_500);
+});
+
 test("receivers are changed with the config file while the service runs", async () => {
   await using receiver = await startReceiver(folder.path);
   await using service = await startTestService({
