@@ -32,6 +32,7 @@ function warned(eventId: string): unknown[] {
 const warning = (eventId: string) => ({
   level: "warn",
   reasonCode: "KILL_SWITCH_ACTIVE",
+  page: true,
   eventId,
   sessionId: "sess_kill",
 });

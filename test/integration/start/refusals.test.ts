@@ -51,7 +51,7 @@ async function refusal(settings: Record<string, string>): Promise<string> {
     stdout: "",
     lines: 2,
   });
-  expect(seconds).toBeLessThan(5);
+  expect(seconds).toBeLessThan(20); // It takes one; the rest is for a busy machine.
   expect(stderr).toMatch(/^governance: .*\n$/);
   return stderr.trim().replace("governance: ", "");
 }
