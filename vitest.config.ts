@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Tests of how long something takes while something else is going on: they have the machine to themselves. */
 const alone = [
   "test/integration/edge/abuse*.test.ts",
+  "test/integration/edge/halfClosed.test.ts",
   "test/integration/edge/slowReader.test.ts",
   "test/integration/auditor/crowd.test.ts",
   "test/integration/auditor/order.test.ts",
@@ -31,7 +32,7 @@ export default defineConfig({
           name: "side by side",
           include: ["test/**/*.test.ts"],
           exclude: alone,
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },

@@ -1,7 +1,8 @@
 import pg from "pg";
-import { expect, inject, test } from "vitest";
+import { expect, test } from "vitest";
 import { migrations } from "../../src/db/migrate.ts";
 import { type CliRun, runCli } from "../support/cli.ts";
+import { testCluster } from "../support/cluster.ts";
 import { createTestDatabase } from "../support/database.ts";
 
 function migrate(env: NodeJS.ProcessEnv, ...more: string[]): Promise<CliRun> {
@@ -11,10 +12,10 @@ function migrate(env: NodeJS.ProcessEnv, ...more: string[]): Promise<CliRun> {
 test("an empty database is brought to this version, and the second time there is nothing to do", async () => {
   await using database = await createTestDatabase();
   const name = `${database.name}_empty`;
-  const { user: role } = inject("cluster").service;
+  const { user: role } = testCluster().service;
   const at = (url: string) => url.replace(/[^/]+$/, name);
   const env = { DATABASE_URL: at(database.url("service")), DATABASE_ADMIN_URL: at(database.url("admin")) };
-  await database.query("superuser", `create database ${name} owner ${inject("cluster").admin.user}`);
+  await database.query("superuser", `create database ${name} owner ${testCluster().admin.user}`);
   try {
     const first = await migrate(env);
     expect(first).toMatchObject({ exitCode: 0, stderr: "" });

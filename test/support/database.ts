@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
-import { inject } from "vitest";
+import { testCluster } from "./cluster.ts";
 
 /** A migrated database of a test's own in the shared cluster. */
 export type TestDatabase = AsyncDisposable & {
@@ -16,7 +16,7 @@ export type TestDatabase = AsyncDisposable & {
 };
 
 export async function createTestDatabase(): Promise<TestDatabase> {
-  const cluster = inject("cluster");
+  const cluster = testCluster();
   const name = `test_${randomBytes(6).toString("hex")}`;
   const url = (role: "superuser" | "admin" | "service", database = name) => {
     const { user, password } = cluster[role];

@@ -1,11 +1,11 @@
-import { mkdtempDisposable } from "node:fs/promises";
+import { mkdir, mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { startEmbeddedPostgres } from "../../src/db/embedded/startEmbeddedPostgres.ts";
 import { migrate } from "../../src/db/migrate.ts";
 
-/** How tests reach the cluster that all of them share; each makes a database of its own in it. */
+/** How a worker's tests reach the cluster that they share; each makes a database of its own in it. */
 export type TestCluster = {
   readonly host: string;
   readonly port: number;
@@ -18,33 +18,47 @@ export type TestCluster = {
 
 declare module "vitest" {
   export interface ProvidedContext {
-    cluster: TestCluster;
+    clusters: readonly TestCluster[];
   }
 }
 
-/** One real Postgres for the whole run, without fsync: these tests do not lose power. */
+/**
+ * A real Postgres for each worker of the run: a transaction that a test holds open holds up the log of every
+ * database of its cluster.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await using starting = new AsyncDisposableStack();
   const folder = starting.use(await mkdtempDisposable(join(tmpdir(), "governance-test-")));
+  const clusters: TestCluster[] = [];
+  for (let worker = 1; worker <= Number(project.config.maxWorkers ?? 1); worker++) {
+    const path = join(folder.path, String(worker));
+    await mkdir(path);
+    clusters.push(await startCluster(path, starting));
+  }
+  project.provide("clusters", clusters);
+  const running = starting.move();
+  return () => running.disposeAsync();
+}
+
+/** Without fsync: these tests do not lose power. */
+async function startCluster(folder: string, starting: AsyncDisposableStack): Promise<TestCluster> {
   const postgres = starting.use(
     await startEmbeddedPostgres({
-      dataDir: join(folder.path, "postgres"),
-      logFile: join(folder.path, "postgres.log"),
+      dataDir: join(folder, "postgres"),
+      logFile: join(folder, "postgres.log"),
       extraSettings: { fsync: "off", max_connections: "400" },
     }),
   );
   await migrate(postgres.admin, postgres.service.user);
   const { host, port, database } = postgres.superuser;
-  project.provide("cluster", {
+  return {
     host,
     port,
     superuser: pick(postgres.superuser),
     admin: pick(postgres.admin),
     service: pick(postgres.service),
     template: database,
-  });
-  const running = starting.move();
-  return () => running.disposeAsync();
+  };
 }
 
 function pick({ user, password }: { user: string; password: string }) {

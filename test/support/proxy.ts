@@ -1,5 +1,5 @@
 import net from "node:net";
-import { inject } from "vitest";
+import { testCluster } from "./cluster.ts";
 
 /** A TCP relay in front of the cluster, so that a test can break the network and nothing else. */
 export type DatabaseProxy = AsyncDisposable & {
@@ -20,7 +20,7 @@ export type DatabaseProxy = AsyncDisposable & {
 };
 
 export async function startDatabaseProxy(): Promise<DatabaseProxy> {
-  const { host, port } = inject("cluster");
+  const { host, port } = testCluster();
   const target = host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };
   const sockets = new Set<net.Socket>();
   const upstreams = new Set<net.Socket>();
