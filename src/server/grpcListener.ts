@@ -267,6 +267,13 @@ async function pump(
     }
     if (!gone) call.end();
   } catch (cause) {
+    // Whoever still waits for a request ends the call with the error: behind an answer that is not out yet, before
+    // the status is.
+    while (underWay > 0 && !gone) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
     if (!gone) call.emit("error", statusOf(cause));
   }
 }

@@ -219,6 +219,15 @@ test("a second stream of a producer ends the first, which loses nothing that was
   expect(await recordedIds("superseded")).toHaveLength(7);
 });
 
+test("streams of a producer that are superseded while they are opened are told so too", async () => {
+  const streams = await Promise.all(Array.from({ length: 5 }, () => openStream(bot, "at one moment")));
+  const last = streams.pop();
+  for (const stream of streams) {
+    expect(await refusalOf(stream.ack())).toMatchObject({ code: "Aborted", reason: "STREAM_SUPERSEDED" });
+  }
+  await last?.end();
+});
+
 test("streams of other names or other subjects do not end each other", async () => {
   const otherBot = await ledgerAs(service, "bot", { subject: "another-bot" });
   const streams = await Promise.all([

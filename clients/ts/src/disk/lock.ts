@@ -12,7 +12,7 @@ const name = /^lock-(\d+)$/;
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const numbers = (await readdir(folder)).flatMap((entry) => name.exec(entry)?.slice(1).map(Number) ?? []);
+  const numbers = await numbersIn(folder);
   const last = Math.max(0, ...numbers);
   if (last > 0 && (await isHeld(join(folder, `lock-${last}`)))) throw inUse(folder);
   const path = join(folder, `lock-${last + 1}`);
@@ -25,9 +25,18 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   } finally {
     await unlink(draft);
   }
+  // Who was slow may have linked a number that others have gone past and removed.
+  if ((await numbersIn(folder)).some((number) => number > last + 1)) {
+    await unlink(path);
+    throw inUse(folder);
+  }
   for (const number of numbers) await unlink(join(folder, `lock-${number}`)).catch(() => {});
   await syncFolder(folder);
   return () => replaceFile(path, new Uint8Array());
+}
+
+async function numbersIn(folder: string): Promise<number[]> {
+  return (await readdir(folder)).flatMap((entry) => name.exec(entry)?.slice(1).map(Number) ?? []);
 }
 
 function inUse(folder: string): Error {

@@ -53,7 +53,7 @@ function requireRecorded(durability: Durability): void {
 }
 
 function ungatedWrite(write: CheckWriteRequest, at: Date, cause: string): RecordUngatedWriteRequest {
-  const { $typeName: _, $unknown: __, dryRun: ___, breakGlassReason: ____, ...fields } = write;
+  const { $typeName, $unknown, dryRun, breakGlassReason, ...fields } = write;
   return create(RecordUngatedWriteRequestSchema, {
     ...fields,
     changedAt: write.changedAt ?? timestampFromDate(at),

@@ -65,10 +65,10 @@ async function send(
     await condition.until(() => isOpened, signal);
     for (let from = queue.acked() + 1; ; ) {
       await condition.until(() => sent.length < openBatches && queue.last() >= from, signal);
+      const seen = queue.changes();
       const batch = await queue.read(from);
       if (batch === undefined) {
-        const last = queue.last();
-        await condition.until(() => queue.last() !== last, signal);
+        await condition.until(() => queue.changes() !== seen, signal);
         continue;
       }
       if (sent.length === 0) movedAt = Date.now();

@@ -24,6 +24,8 @@ export type Queue = {
   acked(): number;
   /** Keeps records, all or none; resolves when they are on disk. Throws a RecorderFullError. */
   add(records: readonly Uint8Array[]): Promise<void>;
+  /** Counts what was added, or failed to be: after another count there may be more to read. */
+  changes(): number;
   /** The next records from a number on, with consecutive numbers; undefined where there are none yet. */
   read(from: number): Promise<Batch | undefined>;
   /** Everything up to this number may go; `bytes` were in it. */
@@ -63,6 +65,8 @@ export async function openQueue(
   let next = last + 1;
   let cursor: Cursor | undefined;
   let rotating: Promise<void> | undefined;
+  let changes = 0;
+  let reading: Promise<unknown> = Promise.resolve();
 
   async function addSegment(file: number): Promise<void> {
     const path = join(folder, `${name}-${file}.log`);
@@ -119,7 +123,8 @@ export async function openQueue(
 
   function cursorAt(from: number): Cursor | undefined {
     if (cursor?.next === from) return cursor;
-    const segment = segments.find((one) => one.last >= from);
+    // What is on its way to an older file may have lower numbers than what is already in a newer one.
+    const segment = segments.find((one) => one.last >= from || one.open > 0);
     return segment && { segment, position: 0, chunk: Buffer.alloc(0), offset: 0, next: from };
   }
 
@@ -158,6 +163,7 @@ export async function openQueue(
   return {
     last: () => last,
     acked: () => acked,
+    changes: () => changes,
     async add(records) {
       if (records.length === 0) return;
       const size = records.reduce((sum, record) => sum + record.length, 0);
@@ -180,11 +186,17 @@ export async function openQueue(
         throw cause;
       } finally {
         segment.open--;
+        changes++;
         changed();
       }
       rotateWhenFull();
     },
-    read,
+    // In turn: a stream that was cut may still be reading when the next one begins.
+    read(from) {
+      const turn = reading.then(() => read(from));
+      reading = turn.catch(() => {});
+      return turn;
+    },
     async ack(number, size) {
       if (number <= acked) return;
       acked = number;
@@ -195,6 +207,7 @@ export async function openQueue(
     },
     async close() {
       await rotating;
+      await reading;
       await mark.close(acked);
       for (const { journal } of segments.splice(0)) await journal.close();
     },
