@@ -6,6 +6,7 @@ import { dirname } from "node:path";
  * that filled its disk could otherwise never be emptied.
  */
 export type Reserve = {
+  readonly bytes: number;
   /** Gives the room back to the disk. */
   release(): void;
   /** Takes it again, as much of it as there is. */
@@ -14,7 +15,7 @@ export type Reserve = {
 
 const reserveMaxBytes = 8 * 1024 * 1024;
 /** Of what the disk has left when the spool is opened, at most. */
-const reserveShare = 1 / 8;
+const reserveShare = 1 / 4;
 
 export function openReserve(path: string): Reserve {
   const { bavail, bsize } = statfsSync(dirname(path));
@@ -34,7 +35,7 @@ export function openReserve(path: string): Reserve {
   }
 
   refill();
-  return { release: () => rmSync(path, { force: true }), refill };
+  return { bytes, release: () => rmSync(path, { force: true }), refill };
 }
 
 const full = 13;

@@ -25,6 +25,8 @@ import {
   valuesOf,
 } from "./schema.ts";
 
+const pageBytes = 4096;
+
 /** What became of an entry that was drained. */
 export type SettledEntry = { readonly seq: number; readonly as: Settled };
 
@@ -32,6 +34,8 @@ export type SettledEntry = { readonly seq: number; readonly as: Settled };
 export type SpoolFile = {
   /** For looking into it. */
   readonly db: DatabaseSync;
+  /** What one append should bring, so that the disk can be full at any time. */
+  readonly transactionMaxBytes: number;
   /** The entries are on the disk when this returns. Throws what SQLite throws; nothing is kept then. */
   append(entries: readonly NewEntry[], nowMicros: number): void;
   /**
@@ -60,6 +64,10 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
   const damage = makeWhole(folder, acknowledged.read(), { newId, nowMicros: nowMicros() });
   const db = openWhole(join(folder, fileName));
   const reserve = openReserve(join(folder, "reserve"));
+  // What is in the log has to fit into the file, and on a full disk the reserve is all the room there is for it: so
+  // the log is emptied, and transactions end, when they have as much as a quarter of it.
+  const transactionMaxBytes = Math.floor(reserve.bytes / 4);
+  db.exec(`pragma wal_autocheckpoint = ${Math.max(16, Math.floor(transactionMaxBytes / pageBytes))}`);
   const statements = statementsOf(db);
   const counts = { ...countsNow(db) };
   acknowledged.write(counts);
@@ -131,16 +139,18 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
       if (!isFull(cause)) throw cause;
       reserve.release();
       afterCommit(() => db.exec("pragma wal_checkpoint(truncate)"));
-      if (settled.length === 1) return settle(settled);
       const half = Math.ceil(settled.length / 2);
-      settleWhereverThereIsRoom(settled.slice(0, half));
-      settleWhereverThereIsRoom(settled.slice(half));
+      for (const part of half === settled.length ? [] : [settled.slice(0, half), settled.slice(half)]) {
+        settleWhereverThereIsRoom(part);
+      }
+      if (half === settled.length) settle(settled);
     }
   }
 
   return {
     db,
     damage,
+    transactionMaxBytes,
 
     append(entries, nowMicros) {
       let seq = spoolBots.reduce((sum, bot) => sum + counts[bot].appended, 0);

@@ -10,18 +10,28 @@ import { openSpoolFile, type SpoolFile } from "./spoolFile.ts";
  * transaction is on its way to the disk goes into the next one.
  */
 function run(file: SpoolFile, port: NonNullable<typeof parentPort>): void {
-  let appends: Extract<Ask, { kind: "append" }>[] = [];
+  const appends: Extract<Ask, { kind: "append" }>[] = [];
   const answer = (message: Answer) => port.postMessage(message);
 
   function flush(): void {
-    const batch = appends;
-    if (batch.length === 0) return;
-    appends = [];
-    const nowMicros = batch[0]?.nowMicros ?? 0;
+    while (appends.length > 0) append(takeBatch());
+  }
+
+  /** As many as one transaction may bring, at least one. */
+  function takeBatch(): typeof appends {
+    let bytes = 0;
+    const end = appends.findIndex(({ entries }, i) => {
+      for (const { body } of entries) bytes += body.length;
+      return i > 0 && bytes > file.transactionMaxBytes;
+    });
+    return appends.splice(0, end === -1 ? appends.length : end);
+  }
+
+  function append(batch: typeof appends): void {
     try {
       file.append(
         batch.flatMap((ask) => ask.entries),
-        nowMicros,
+        batch[0]?.nowMicros ?? 0,
       );
       for (const { id } of batch) answer({ id, kind: "done" });
     } catch (cause) {

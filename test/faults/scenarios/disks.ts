@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cannotMount, fillDisk } from "../parts/mounts.ts";
@@ -54,10 +55,12 @@ export const disks: readonly Scenario[] = [
     kind: "staged",
     name: "spool-disk-small",
     fault: "the spooled records fill the disk themselves; when Postgres is back they drain all the same",
-    setting: { spoolDiskMiB: 2 },
+    setting: { spoolDiskMiB: 16 },
     rounds: 1,
     skip: cannotMount,
     async play(stage, _rounds, { holdMs }) {
+      // All but some two mebibytes; the spool has taken its reserve.
+      await writeFile(join(stage.replica.dataDir, "spool", "filler"), Buffer.alloc(10 << 20));
       await stage.load();
       await sleep(300);
       stage.network.change({ kind: "cut" });
