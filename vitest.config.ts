@@ -7,6 +7,7 @@ const alone = [
   "test/integration/edge/slowReader.test.ts",
   "test/integration/auditor/crowd.test.ts",
   "test/integration/auditor/order.test.ts",
+  "test/integration/ledger/inFlight.test.ts",
   "test/integration/reports/load.test.ts",
   "test/integration/spool/outage.test.ts",
   "test/integration/health/*.test.ts",
