@@ -30,9 +30,8 @@ import { followConfigFile } from "./followConfigFile.ts";
 import { createOutages } from "./journal/outages.ts";
 import { openSpool } from "./journal/spool/spool.ts";
 import { openJournals } from "./journals.ts";
-import { developmentAudience, developmentIssuer, loadDevelopmentKey } from "./keys/developmentKey.ts";
-import { loadJwks } from "./keys/jwks.ts";
 import { loadRecordKey, recordKeyId } from "./keys/recordKey.ts";
+import { tokenChecks } from "./keys/tokenChecks.ts";
 import { createIdentities } from "./ledger/identity.ts";
 import { createNoticed } from "./ledger/noticed.ts";
 import { createRecorded } from "./ledger/recorded.ts";
@@ -390,13 +389,4 @@ export async function startService(
       return running.disposeAsync();
     },
   };
-}
-
-function tokenChecks(config: Config, dataDir: string, surroundings: { nowMs: () => number; log: Logger }) {
-  if (config.auth.kind === "jwks") {
-    const { jwks, issuer, audience } = config.auth;
-    return { keys: loadJwks(jwks, surroundings), issuer, audience };
-  }
-  const { checking } = loadDevelopmentKey(dataDir);
-  return { keys: async () => checking, issuer: developmentIssuer, audience: developmentAudience };
 }
