@@ -1,10 +1,12 @@
 // Us beside our peers, on this machine, in turns:
 //   npm run bench [-- --seconds 5 --turns 5 --json --only unary --only noop]
+import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
-import type { Comparison, Context } from "./comparison.ts";
-import { allComparisons } from "./comparisons/all.ts";
-import { startDatabase } from "./database.ts";
+import { startCluster } from "./cluster.ts";
+import type { Comparison, Context, Figure } from "./comparison.ts";
+import { all } from "./comparisons/all.ts";
 import { startEcho } from "./echo.ts";
+import { fsyncUs } from "./fsync.ts";
 import { serveNodeOptions } from "./nodeOptions.ts";
 import { startService } from "./service.ts";
 import { formatTable } from "./table.ts";
@@ -41,27 +43,30 @@ function positive(option: string, text: string): number {
   return value;
 }
 
-function select(only: readonly string[]): readonly Comparison[] {
-  const names = allComparisons.map(({ name }) => name);
+function select(only: readonly string[]): readonly (Comparison | Figure)[] {
+  const names = all.map(({ name }) => name);
   const unknown = only.find((name) => !names.includes(name));
   if (unknown !== undefined) throw new Error(`--only ${unknown}: one of ${names.join(", ")}`);
-  return only.length === 0 ? allComparisons : allComparisons.filter(({ name }) => only.includes(name));
+  return only.length === 0 ? all : all.filter(({ name }) => only.includes(name));
 }
 
 async function bench({ seconds, turns, only }: Options, signal: AbortSignal): Promise<Outcome[]> {
-  const comparisons = select(only);
-  for (const comparison of comparisons) await comparison.ready?.();
-  await using database = await startDatabase();
+  const selected = select(only);
+  for (const each of selected) if (each.kind === "comparison") await each.ready?.();
+  await using cluster = await startCluster();
   await using service = await startService();
-  await using echo = await startEcho(service.botConfig, serveNodeOptions);
-  const context: Context = { service, echo, database: database.peers, seconds };
+  await using echo = await startEcho("grpc-js", service.botConfig, serveNodeOptions);
+  await using http2 = await startEcho("http2", service.botConfig, serveNodeOptions);
+  const { host, port, user, password } = cluster.superuser;
+  const database = { host, port, user, password, database: "postgres" };
+  const context: Context = { service, echo, http2, database, seconds };
   const outcomes: Outcome[] = [];
-  for (const comparison of comparisons) {
+  for (const each of selected) {
     outcomes.push(
-      await compare(comparison, context, turns, signal, (number, { ours, peer }) => {
+      await compare(each, context, turns, signal, (number, { ours, peer }) => {
         const which = number === 0 ? "warming up" : `turn ${number} of ${turns}`;
-        const figures = `ours ${Math.round(ours.value)}, peer ${Math.round(peer.value)} ${comparison.unit}`;
-        console.error(`${comparison.name}, ${which}: ${figures}`);
+        const beside = peer === undefined ? "" : `, peer ${Math.round(peer.value)}`;
+        console.error(`${each.name}, ${which}: ours ${Math.round(ours.value)}${beside} ${each.unit}`);
       }),
     );
   }
@@ -77,7 +82,20 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 try {
   const options = readOptions();
   const outcomes = await bench(options, interrupted.signal);
-  console.log(options.json ? JSON.stringify(outcomes, null, 2) : formatTable(outcomes));
+  const machine = {
+    cores: availableParallelism(),
+    cpu: cpus()[0]?.model ?? "",
+    node: process.version,
+    fsyncUs: await fsyncUs(),
+  };
+  if (options.json) {
+    console.log(JSON.stringify({ machine, outcomes }, null, 2));
+  } else {
+    console.log(formatTable(outcomes));
+    console.log(
+      `\n${machine.cores} cores (${machine.cpu}), Node ${machine.node}; a page is flushed in ${machine.fsyncUs} µs`,
+    );
+  }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

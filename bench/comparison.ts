@@ -1,18 +1,24 @@
 import type { PostgresConnection } from "./peers/postgres.ts";
 import type { Service } from "./service.ts";
 
-/** What a ratio should be. */
+/** What a figure, or a ratio, should be. */
 export type Goal = { readonly atLeast: number } | { readonly atMost: number };
 
-/** What the comparisons run on. */
-export interface Context {
+/** What our side of a comparison may use. */
+export interface Ours {
   readonly service: Service;
-  /** A bare grpc-js server. */
-  readonly echo: { readonly host: string; readonly port: number };
-  /** Where the peers write: the same cluster as the service's. */
-  readonly database: PostgresConnection;
   /** The time counted of each measurement. */
   readonly seconds: number;
+}
+
+/** What the comparisons run on. */
+export interface Context extends Ours {
+  /** A bare grpc-js server. */
+  readonly echo: { readonly host: string; readonly port: number };
+  /** A server on Node's bare http2. */
+  readonly http2: { readonly host: string; readonly port: number };
+  /** Where the peers write: a cluster with the settings of the service's. */
+  readonly database: PostgresConnection;
 }
 
 /** A figure, and what else was seen on the way to it, for the JSON. */
@@ -23,6 +29,7 @@ export interface Measurement {
 
 /** Us beside a peer: two measurements of the same thing, made in turns. */
 export interface Comparison {
+  readonly kind: "comparison";
   /** Short, for `--only`. */
   readonly name: string;
   /** What is measured on our side, and on the peer's. */
@@ -30,15 +37,28 @@ export interface Comparison {
   readonly peerIs: string;
   /** The unit of both figures. */
   readonly unit: string;
-  /** For ours ÷ peer. */
-  readonly goal: Goal;
+  /** For ours ÷ peer; undefined where the peer is a limit that nobody reaches. */
+  readonly goal: Goal | undefined;
   ours(context: Context): Promise<Measurement>;
   peer(context: Context): Promise<Measurement>;
+  /** Starts what it needs beside the context; that is there for all turns. */
+  open?(context: Context): Promise<AsyncDisposable>;
   /** Throws when the machine lacks what the comparison needs. */
   ready?(): Promise<void>;
 }
 
-/** Whether a ratio meets the goal. */
-export function meets(ratio: number, goal: Goal): boolean {
-  return "atLeast" in goal ? ratio >= goal.atLeast : ratio <= goal.atMost;
+/** A figure of ours alone, measured in a number of turns too. */
+export interface Figure {
+  readonly kind: "figure";
+  readonly name: string;
+  readonly is: string;
+  readonly unit: string;
+  readonly goal: Goal;
+  open?(context: Context): Promise<AsyncDisposable>;
+  measure(context: Context): Promise<Measurement>;
+}
+
+/** Whether a figure meets the goal. */
+export function meets(value: number, goal: Goal): boolean {
+  return "atLeast" in goal ? value >= goal.atLeast : value <= goal.atMost;
 }

@@ -2,8 +2,8 @@
 //   npm run bench:soak -- [calls]
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { checkWrite } from "./comparisons/checkWrite.ts";
-import { unary } from "./comparisons/unary.ts";
+import { recordActions } from "./comparisons/actions.ts";
+import { checkWrites } from "./comparisons/checkWrite.ts";
 import { type Service, startService } from "./service.ts";
 
 const calls = Number(process.argv[2] ?? 1_000_000);
@@ -45,13 +45,11 @@ async function eventLoop(service: Service): Promise<EventLoop> {
 }
 
 await using service = await startService();
-const unused = { host: "", port: 0, user: "", password: "", database: "" };
 let answered = 0;
 await eventLoop(service);
 for (let round = 0; answered < calls; round++) {
-  const { ours } = round % 2 === 0 ? checkWrite : unary;
-  const { value, details } = await ours({ service, echo: service, database: unused, seconds });
-  answered += (details?.perSecond ?? value) * (seconds + warmupSeconds);
+  const { value } = await (round % 2 === 0 ? checkWrites : recordActions)({ service, seconds });
+  answered += value * (seconds + warmupSeconds);
   const loop = await eventLoop(service);
   await sleep(settleMs);
   console.log(JSON.stringify(await sample(service, answered, loop)));

@@ -14,22 +14,21 @@ export function formatTable(outcomes: readonly Outcome[]): string {
 }
 
 function row({ oursIs, peerIs, unit, ours, peer, ratio, turns, goal, ok }: Outcome): string[] {
-  const ratios = turns.map((turn) => turn.ours.value / turn.peer.value);
-  const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
+  const each = turns.map((turn) => turn.ours.value / (turn.peer?.value ?? 1));
   return [
-    `${oursIs} ÷ ${peerIs}`,
+    peerIs === undefined ? oursIs : `${oursIs} ÷ ${peerIs}`,
     unit,
     formatNumber(ours),
-    formatNumber(peer),
-    ratio.toFixed(2),
-    spread,
-    formatGoal(goal),
-    ok ? "yes" : "no",
+    peer === undefined ? "" : formatNumber(peer),
+    ratio === undefined ? "" : ratio.toFixed(2),
+    `${Math.min(...each).toFixed(2)} to ${Math.max(...each).toFixed(2)}`,
+    goal === undefined ? "a limit" : formatGoal(goal),
+    ok === undefined ? "" : ok ? "yes" : "no",
   ];
 }
 
 function formatGoal(goal: Goal): string {
-  return "atLeast" in goal ? `≥ ${goal.atLeast.toFixed(2)}` : `≤ ${goal.atMost.toFixed(2)}`;
+  return "atLeast" in goal ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`;
 }
 
 function formatNumber(value: number): string {

@@ -1,24 +1,32 @@
-import { type Comparison, type Context, type Goal, type Measurement, meets } from "./comparison.ts";
+import {
+  type Comparison,
+  type Context,
+  type Figure,
+  type Goal,
+  type Measurement,
+  meets,
+} from "./comparison.ts";
 
-/** One measurement of each side. */
+/** One measurement of each side; a figure has no peer. */
 export interface Turn {
   readonly ours: Measurement;
-  readonly peer: Measurement;
+  readonly peer: Measurement | undefined;
 }
 
-/** The outcome of a comparison. */
+/** The outcome of a comparison, or of a figure. */
 export interface Outcome {
   readonly name: string;
   readonly oursIs: string;
-  readonly peerIs: string;
+  readonly peerIs: string | undefined;
   readonly unit: string;
-  readonly goal: Goal;
+  readonly goal: Goal | undefined;
   /** Medians over the turns. */
   readonly ours: number;
-  readonly peer: number;
+  readonly peer: number | undefined;
   /** ours ÷ peer. */
-  readonly ratio: number;
-  readonly ok: boolean;
+  readonly ratio: number | undefined;
+  /** Whether the ratio, or the figure, meets the goal. */
+  readonly ok: boolean | undefined;
   /** Every turn, in order: how far the figures spread tells how far to trust them. */
   readonly turns: readonly Turn[];
 }
@@ -29,26 +37,39 @@ export interface Outcome {
  * measurement that is under way.
  */
 export async function compare(
-  comparison: Comparison,
+  of: Comparison | Figure,
   context: Context,
   turns: number,
   signal: AbortSignal,
   onTurn: (number: number, turn: Turn) => void,
 ): Promise<Outcome> {
+  await using _opened = await of.open?.(context);
   const measured: Turn[] = [];
   for (let number = 0; number <= turns; number++) {
-    const ours = await comparison.ours(context);
-    signal.throwIfAborted();
-    const peer = await comparison.peer(context);
-    signal.throwIfAborted();
-    if (number > 0) measured.push({ ours, peer });
-    onTurn(number, { ours, peer });
+    const turn = await takeTurn(of, context, signal);
+    if (number > 0) measured.push(turn);
+    onTurn(number, turn);
   }
-  const { name, oursIs, peerIs, unit, goal } = comparison;
   const ours = median(measured.map((turn) => turn.ours.value));
-  const peer = median(measured.map((turn) => turn.peer.value));
+  const { name, unit, goal } = of;
+  if (of.kind === "figure") {
+    const ok = meets(ours, of.goal);
+    const alone = { peerIs: undefined, peer: undefined, ratio: undefined };
+    return { name, oursIs: of.is, unit, goal, ours, ok, turns: measured, ...alone };
+  }
+  const { oursIs, peerIs } = of;
+  const peer = median(measured.map((turn) => turn.peer?.value ?? Number.NaN));
   const ratio = ours / peer;
-  return { name, oursIs, peerIs, unit, goal, ours, peer, ratio, ok: meets(ratio, goal), turns: measured };
+  const ok = goal && meets(ratio, goal);
+  return { name, oursIs, peerIs, unit, goal, ours, peer, ratio, ok, turns: measured };
+}
+
+async function takeTurn(of: Comparison | Figure, context: Context, signal: AbortSignal): Promise<Turn> {
+  const ours = await (of.kind === "figure" ? of.measure(context) : of.ours(context));
+  signal.throwIfAborted();
+  const peer = of.kind === "figure" ? undefined : await of.peer(context);
+  signal.throwIfAborted();
+  return { ours, peer };
 }
 
 function median(values: readonly number[]): number {

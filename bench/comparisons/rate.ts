@@ -6,7 +6,8 @@ export function rate({ perSecond, p50Us, p99Us, maxUs, clientCores }: LoadResult
   return { value: perSecond, details: { p50Us, p99Us, maxUs, clientCores } };
 }
 
-/** The load generator's 99th percentile in µs, with the rest beside it. */
-export function p99({ perSecond, p50Us, p99Us, maxUs, clientCores }: LoadResult): Measurement {
-  return { value: p99Us, details: { perSecond, p50Us, maxUs, clientCores } };
+/** The 99th percentile of a measured rate in µs, with the rest beside it. */
+export function p99Of({ value, details }: Measurement): Measurement {
+  const { p99Us = Number.NaN, ...rest } = details ?? {};
+  return { value: p99Us, details: { perSecond: value, ...rest } };
 }

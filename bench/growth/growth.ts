@@ -1,7 +1,7 @@
 // What the ledger costs as it grows, several sizes side by side, in turns:
 //   npm run bench:growth [-- --rows 10000 --rows 1000000 --rows 10000000 --seconds 4 --turns 5 --json]
 import { parseArgs } from "node:util";
-import { streamed } from "../comparisons/streamed.ts";
+import { streamActions } from "../comparisons/actions.ts";
 import { exportAll } from "../exportAll.ts";
 import { type Ledger, startLedger } from "./ledger.ts";
 import { type PurgeTimes, purgeMonth } from "./purge.ts";
@@ -19,9 +19,6 @@ const seconds = Number(values.seconds);
 const turns = Number(values.turns);
 const calls = 1_000;
 
-/** The writing measures our side alone, which needs no database of the peers'. */
-const unused = { host: "", port: 0, user: "", password: "", database: "" };
-
 type Size = {
   readonly ledger: Ledger;
   readonly listP99Us: number[];
@@ -33,7 +30,7 @@ async function measure({ ledger, listP99Us, linkP99Us, writtenPerSecond }: Size)
   listP99Us.push((await listByWallet(ledger, calls)).p99Us);
   linkP99Us.push((await linkByTrace(ledger, calls)).p99Us);
   const { service } = ledger;
-  writtenPerSecond.push((await streamed.ours({ service, echo: service, database: unused, seconds })).value);
+  writtenPerSecond.push((await streamActions({ service, seconds })).value);
 }
 
 function median(numbers: readonly number[]): number {

@@ -1,8 +1,5 @@
-import { mkdtempDisposable } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import pg from "pg";
-import { startEmbeddedPostgres } from "../../src/db/embedded/startEmbeddedPostgres.ts";
+import { startCluster, urlOf } from "../cluster.ts";
 import { type Service, startService } from "../service.ts";
 import { fill } from "./fill.ts";
 
@@ -19,19 +16,11 @@ export interface Ledger extends AsyncDisposable {
 /** Starts a Postgres and a service of its own, and fills it with `rows` actions. */
 export async function startLedger(rows: number): Promise<Ledger> {
   await using starting = new AsyncDisposableStack();
-  const folder = starting.use(await mkdtempDisposable(join(tmpdir(), "bench-growth-")));
-  const postgres = starting.use(
-    await startEmbeddedPostgres({
-      dataDir: join(folder.path, "postgres"),
-      logFile: join(folder.path, "postgres.log"),
-    }),
-  );
-  const url = ({ user, password, host, port, database }: typeof postgres.service) =>
-    `postgresql://${user}:${encodeURIComponent(password)}@${encodeURIComponent(host)}:${port}/${database}`;
+  const cluster = starting.use(await startCluster());
   const service = starting.use(
-    await startService({ DATABASE_URL: url(postgres.service), DATABASE_ADMIN_URL: url(postgres.admin) }),
+    await startService({ DATABASE_URL: urlOf(cluster.service), DATABASE_ADMIN_URL: urlOf(cluster.admin) }),
   );
-  const database = new pg.Client(postgres.superuser);
+  const database = new pg.Client(cluster.superuser);
   await database.connect();
   starting.defer(() => database.end());
   const started = performance.now();

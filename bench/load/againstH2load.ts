@@ -27,7 +27,7 @@ async function h2load(echo: Echo, bodyFile: string): Promise<number> {
 }
 
 await using folder = await mkdtempDisposable(join(tmpdir(), "bench-"));
-await using echo = await startEcho(new Uint8Array());
+await using echo = await startEcho("grpc-js", new Uint8Array());
 const request = recordUserActionTemplate();
 const bodyFile = join(folder.path, "body");
 await writeFile(bodyFile, withPrefix(Buffer.from(request.base64, "base64")));

@@ -1,3 +1,6 @@
+import type pg from "pg";
+import { dateArray, textArray, timestamptzArray } from "../../src/db/binaryArrays.ts";
+import type { ActionRow } from "../../src/ledger/append.ts";
 import { paramsJson, sessions, wallets } from "../payload.ts";
 
 /**
@@ -42,3 +45,32 @@ insert into plain_action (
   gen_random_uuid()::text, '${paramsJson}'
 );
 `;
+
+/** The same rows as the ledger's, in one statement, as arrays too: the fastest plain insert there is. */
+export async function insertActions(client: pg.Client, rows: readonly ActionRow[]): Promise<void> {
+  await client.query({
+    ...insertStatement,
+    values: [
+      timestamptzArray(rows.map((row) => row.acceptedMicros)),
+      dateArray(rows.map((row) => row.retainedUntil)),
+      textArray(rows.map((row) => row.recordId)),
+      textArray(rows.map((row) => row.action.eventId)),
+      textArray(rows.map((row) => row.action.wallet)),
+      textArray(rows.map((row) => row.action.sessionId)),
+      textArray(rows.map((row) => row.action.actionType)),
+      textArray(rows.map((row) => row.recordedBy)),
+      textArray(rows.map((row) => row.action.traceId)),
+      textArray(rows.map((row) => row.action.params?.text ?? null)),
+    ],
+  });
+}
+
+const insertStatement = {
+  name: "plain insert",
+  text: `insert into plain_action (
+      accepted_at, retained_until, record_id, event_id, wallet, session_id, action_type, recorded_by, trace_id,
+      params_json, epoch, ord
+    )
+    select *, 1, 0 from unnest($1::timestamptz[], $2::date[], $3::text[], $4::text[], $5::text[], $6::text[],
+      $7::text[], $8::text[], $9::text[], $10::text[])`,
+};
