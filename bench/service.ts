@@ -24,7 +24,7 @@ export interface Service extends AsyncDisposable {
   readonly authorization: { readonly bot: string; readonly configStore: string; readonly compliance: string };
 }
 
-const command = fileURLToPath(new URL("../src/cli/governance.ts", import.meta.url));
+const command = fileURLToPath(new URL("../bin/governance.js", import.meta.url));
 
 /**
  * Starts the service as `npm start` does, on an embedded Postgres of its own in a temporary folder, or on the
