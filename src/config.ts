@@ -1,8 +1,10 @@
 import { resolve } from "node:path";
+import { type BusSettings, loadBus } from "./bus/settings.ts";
 import { type ConfigFile, type ConfigFileKeys, loadConfigFile } from "./configFile.ts";
 import { isLoopback, type ListenAddress, parseAddress } from "./server/address.ts";
 import { loadTls, type TlsFiles } from "./server/tls.ts";
 import { StartupError } from "./startupError.ts";
+import { type TracingSettings, tracingSettings } from "./tracing/settings.ts";
 
 /** Everything that can be set, checked. Units are in the names. */
 export type Config = {
@@ -26,6 +28,10 @@ export type Config = {
   readonly file: ConfigFile;
   readonly fileKeys: ConfigFileKeys;
   readonly logLevel: string;
+  /** undefined: calls are not traced. */
+  readonly tracing: TracingSettings | undefined;
+  /** undefined: no bus is read or written. */
+  readonly bus: BusSettings | undefined;
   readonly limits: Limits;
 };
 
@@ -94,6 +100,10 @@ export const limits = {
   reportAnswerWithinMs: 10_000,
   /** How often it is asked whether another replica committed something, while anybody reads. */
   reportsPollMs: 250,
+  /** The bus: how often it is looked at, what the database has for a batch, and how long a stream is away before that is told. */
+  busEveryMs: 1_000,
+  busStoreBudgetMs: 5_000,
+  busAwayMs: 30_000,
   connectTimeoutMs: 3_000,
   /** How often closed accounts that could not be scrubbed yet are tried again. */
   scrubEveryMs: 10_000,
@@ -104,6 +114,9 @@ export const limits = {
   shutdownCallsMs: 6_000,
   shutdownSessionsMs: 1_500,
   shutdownAlertsMs: 500,
+  shutdownTracesMs: 1_000,
+  /** How long a span waits at most for others to be sent with. */
+  tracesEveryMs: 1_000,
 } as const;
 
 export type Limits = { readonly [name in keyof typeof limits]: number };
@@ -146,6 +159,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     file: values,
     fileKeys: set,
     logLevel,
+    tracing: tracingSettings(env),
+    bus: loadBus(env),
     limits,
   };
 }

@@ -21,6 +21,7 @@ import {
   spoolDecisions,
   spoolFills,
 } from "./journal/spoolings.ts";
+import type { JournalTrace } from "./journal/trace.ts";
 import { type ActionRow, type AppendOutcome, appendActions } from "./ledger/append.ts";
 import { createClosedWallets } from "./ledger/closed.ts";
 import { appendFills, type FillOutcome, type FillRow } from "./ledger/fills/append.ts";
@@ -49,12 +50,15 @@ export function openJournals(options: {
   readonly log: Logger;
   /** Called with a journal's name once; then for each batch of it that was tried. */
   readonly onBatch: (journal: string) => (rows: number, durationMs: number) => void;
+  /** Called likewise; absent or answered with undefined: nobody traces. */
+  readonly traceOf?: (journal: string) => JournalTrace | undefined;
 }): Journals {
-  const { connection, limits, spool, outages, onDrained, log, onBatch } = options;
+  const { connection, limits, spool, outages, onDrained, log, onBatch, traceOf } = options;
   const closed = createClosedWallets();
   const shared = (name: string) => ({
     connection,
     onBatch: onBatch(name),
+    trace: traceOf?.(name),
     maxRows: limits.batchMaxRows,
     log,
   });

@@ -13,11 +13,12 @@ import { followLastChange } from "./auditor/lastChange.ts";
 import { createMasking } from "./auditor/secrets/masking.ts";
 import { createAuditor } from "./auditor/service.ts";
 import { createAdoptFile } from "./botConfig/adoptFile.ts";
-import { warnOfFloors } from "./botConfig/floors.ts";
+import { createFloors } from "./botConfig/floors.ts";
 import { followStored } from "./botConfig/follow.ts";
 import { createBotConfig } from "./botConfig/service.ts";
 import { createSettings } from "./botConfig/settings.ts";
 import { createConfigStore } from "./botConfig/store.ts";
+import { startBus } from "./bus/bus.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { loadConfigFile } from "./configFile.ts";
@@ -36,8 +37,10 @@ import { createIdentities } from "./ledger/identity.ts";
 import { createNoticed } from "./ledger/noticed.ts";
 import { createRecorded } from "./ledger/recorded.ts";
 import { createLedgerRetention } from "./ledger/retention.ts";
+import { noteScrubs } from "./ledger/scrub/receiptsFile.ts";
 import { createScrubber } from "./ledger/scrub/scrubber.ts";
 import { createLedger } from "./ledger/service.ts";
+import { endAbandoned } from "./log/abandoned.ts";
 import { announceReplica, replicaId } from "./log/replicas.ts";
 import { createSequencer } from "./log/sequencer.ts";
 import { watchLog } from "./log/watchLog.ts";
@@ -46,6 +49,7 @@ import {
   createBotMetrics,
   createConfigFileMetric,
   createJournalMetrics,
+  createNamedBots,
   createSpoolMetrics,
   createTicketMetrics,
 } from "./metrics.ts";
@@ -67,6 +71,7 @@ import { createPipeline } from "./server/pipeline.ts";
 import { createCurrentTickets } from "./tickets/current.ts";
 import type { Recheck } from "./tickets/recheckStore.ts";
 import { startRechecks } from "./tickets/rechecks.ts";
+import { openTracing } from "./tracing/tracing.ts";
 
 export type Service = AsyncDisposable & {
   readonly grpcPort: number;
@@ -90,7 +95,9 @@ export async function startService(
 ): Promise<Service> {
   const { limits, file } = config;
   const clock = overrides.clock ?? systemClock();
-  const log = overrides.log ?? pino({ level: config.logLevel, serializers: { err: errorFields } });
+  const plainLog = overrides.log ?? pino({ level: config.logLevel, serializers: { err: errorFields } });
+  const tracing = await openTracing(config.tracing, limits, plainLog);
+  const log = tracing.log(plainLog);
   const registry = new Registry();
   await using starting = new AsyncDisposableStack();
 
@@ -106,6 +113,7 @@ export async function startService(
   const leftMs = () => Math.max(0, Math.min(limits.shutdownMs, stopBy - performance.now()));
   const database = starting.adopt(await openDatabase(config, folder.path, log), (it) => it.close(leftMs()));
   const watch = starting.use(watchDatabase(database.unchecked.service, log));
+  starting.defer(() => tracing.close(Math.min(leftMs(), limits.shutdownTracesMs)));
 
   const pools = starting.use(openPools({ connection: database.service, limits, log }));
   starting.use(keepMonths(pools.read, clock, log));
@@ -174,6 +182,7 @@ export async function startService(
       },
       log,
       onBatch: createJournalMetrics(registry),
+      traceOf: tracing.journal,
     }),
   );
 
@@ -187,18 +196,8 @@ export async function startService(
     sequencer.nudge();
   };
   const everyMs = limits.ticketRecheckEveryMs;
-  starting.use(
-    startRechecks({
-      pool: pools.read,
-      lookups: tickets.get,
-      clock,
-      recordId,
-      everyMs,
-      onSettled,
-      raise,
-      log,
-    }),
-  );
+  const asking = { pool: pools.read, lookups: tickets.get, everyMs, onSettled };
+  starting.use(startRechecks({ ...asking, clock, recordId, raise, log }));
   // Closed before the re-checks: nobody then waits for an answer.
   starting.use(tickets);
   const alerts = createAlerts({
@@ -212,7 +211,7 @@ export async function startService(
   const auditor = {
     ...shared,
     policy: settings.policy,
-    tickets: tickets.get,
+    tickets: tracing.tickets(tickets.get),
     journal: journals.decisions,
     confirmations: journals.confirmations,
     drifts: journals.drifts,
@@ -230,42 +229,48 @@ export async function startService(
     },
     onDrift: metrics.drifted,
   };
-  const gate = createGate(auditor);
+  const namedBots = createNamedBots(() => settings.configFile().values);
+  const gate = tracing.gate(createGate(auditor), namedBots);
   const retainDays = starting.use(followRetainDays(pools.read, ledgerRule.bot, log));
   const { admin } = database;
   const connect = admin && (() => connectAdministrator(admin, log));
   const catchUp = () => sequencer.catchUp(limits.exportCatchUpMs);
   const purge = starting.use(createPurge({ connect, catchUp, clock, recordId, log }));
   if (admin !== undefined) starting.use(schedulePurge(purge, log));
-  const scrubber = createScrubber({ pool: pools.read, admin, clock, recordId, limits, log });
+  const note = noteScrubs(folder.path);
+  const scrubber = createScrubber({ pool: pools.read, admin, clock, recordId, note, limits, log });
   starting.adopt(scrubber, (it) => it.close());
+  const publishesOperations = () =>
+    settings.inForce().values["gov.parameterchangeauditor"].publish_to_audit_log;
   const reports = createReports({
     sequencer,
     pool: pools.reports,
     accessLog,
     clock,
     registry,
-    publishesOperations: () => settings.inForce().values["gov.parameterchangeauditor"].publish_to_audit_log,
+    publishesOperations,
     limits,
     log,
   });
-  const rpcs = wholeContract([
-    ...createLedger({
-      ...shared,
-      settings: settings.ledger,
-      journal: journals.actions,
-      fillJournal: journals.fills,
-      identities,
-      scrubber,
-      retention: createLedgerRetention(retainDays.history),
-      onRecorded: createRecorded({
-        log,
-        raise,
-        onAction: metrics.recorded,
-        onKillSwitch: metrics.killSwitchUsed,
-        onAccountClose: scrubber.nudge,
-      }),
+  const ledger = {
+    ...shared,
+    settings: settings.ledger,
+    journal: journals.actions,
+    fillJournal: journals.fills,
+    identities,
+    scrubber,
+    retention: createLedgerRetention(retainDays.history),
+    onRecorded: createRecorded({
+      log,
+      raise,
+      onAction: metrics.recorded,
+      onKillSwitch: metrics.killSwitchUsed,
+      onAccountClose: scrubber.nudge,
     }),
+  };
+  const floors = createFloors({ ...shared, onRefused: metrics.refused });
+  const rpcs = wholeContract([
+    ...createLedger(ledger),
     ...createAuditor(gate, auditor),
     ...createAccessLogService(shared),
     ...reports.rpcs,
@@ -275,7 +280,7 @@ export async function startService(
       settings,
       store: configStore,
       defaults: loadConfigFile(undefined).values,
-      onRefused: metrics.refused,
+      floors,
       onStored: sequencer.nudge,
       abort: (decisionId, confirmedBy) => {
         const row = {
@@ -286,16 +291,11 @@ export async function startService(
         } as const;
         return journals.confirmations.append(decisionId, [row]);
       },
-      log,
     }),
   ]);
 
-  const pipeline = createPipeline({
-    authenticator,
-    observer: createObserver(registry, log),
-    accessLog,
-    clock,
-  });
+  const observer = createObserver(registry, log);
+  const pipeline = tracing.pipeline(createPipeline({ authenticator, observer, accessLog, clock }));
   const preparation = starting.use(
     prepareDatabase({
       database,
@@ -317,8 +317,11 @@ export async function startService(
   });
   await preparation.tried;
   starting.use(followStored({ pool: pools.settings, settings, log }));
+  starting.use(endAbandoned({ pool: pools.settings, log }));
   starting.use(watchLog({ pool: pools.settings, registry, clock, nudge: sequencer.nudge, log }));
 
+  const busOptions = { connection: database.service, ledger, registry, publishesOperations, limits, log };
+  const bus = config.bus && starting.use(startBus(config.bus, busOptions));
   const isDatabaseReady = () => watch.isReachable() && preparation.isDone();
   const health = createHealthPages({
     clock,
@@ -327,6 +330,7 @@ export async function startService(
     retainDays: () => settings.ledger().retainDays,
     retainHistoryDays: () => settings.inForce().values["gov.parameterchangeauditor"].retain_history_days,
     lastChangeMicros: lastChange.atMicros,
+    eventStream: bus?.eventStream,
   });
   // Disposed of after the listeners: nobody waits for an answer then.
   starting.defer(() => database.letGo(limits.shutdownSessionsMs));
@@ -352,8 +356,9 @@ export async function startService(
     (it) => it.close(limits.shutdownCallsMs),
   );
   starting.use(reports); // Disposed of before the listeners: its streams end by themselves alone.
-  collectDefaultMetrics({ register: registry });
-  warnOfFloors(settings.inForce(), log);
+  // The event loop's delay is sampled 20 times a second: at its default of 100 that alone is an idle service's work.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 50 });
+  floors.atStart(settings.inForce(), preparation.done);
   if (settings.ledger().scrubOnAccountClose && admin === undefined) {
     log.warn("closed accounts are scrubbed by another replica: this one has no DATABASE_ADMIN_URL");
   }
@@ -368,8 +373,7 @@ export async function startService(
             settings,
             tickets,
             alerts: alertDelivery,
-            onRefused: metrics.refused,
-            log,
+            floors,
           }),
           settle: adoptStored,
           onState: createConfigFileMetric(registry),

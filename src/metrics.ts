@@ -133,7 +133,7 @@ export function createBotMetrics(registry: Registry, file: () => ConfigFile, ret
 }
 
 /** The named slugs of the config file in force, found once for each. */
-function createNamedBots(file: () => ConfigFile): () => ReadonlyMap<string, string> {
+export function createNamedBots(file: () => ConfigFile): () => ReadonlyMap<string, string> {
   let of = file();
   let slugs = namedBotSlugs(of);
   return () => {

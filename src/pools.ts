@@ -34,12 +34,13 @@ export function openPools(options: {
     lockTimeoutMs: limits.configStatementTimeoutMs,
     connectTimeoutMs: limits.configStatementTimeoutMs,
   };
-  // Whoever follows the parameters must not wait for ever on a connection that says nothing.
+  // Nobody waits for ever on a connection that says nothing; whoever follows the parameters, not long.
+  const ending = { ...connection, query_timeout: limits.readStatementTimeoutMs + limits.connectTimeoutMs };
   const answering = { ...connection, query_timeout: limits.configAnswerWithinMs };
   const pools = {
-    read: createPool({ connection, name: "read", max: limits.readConnections, limits: session, log }),
+    read: createPool({ connection: ending, name: "read", max: limits.readConnections, limits: session, log }),
     log: createPool({
-      connection,
+      connection: ending,
       name: "log",
       max: 2,
       limits: { ...session, synchronousCommit: "off" },

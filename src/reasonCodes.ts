@@ -194,7 +194,7 @@ export const reasonCodes = {
     meaning: "The configured event stream has been away for 30 s.",
     action: "Emit WARN; health amber; go on from the last committed offset when it is back.",
     userMessage: "Your latest actions have not reached us yet; they will be recorded as soon as they do.",
-    emitted: false,
+    emitted: true,
   },
   PARAM_CHANGED: {
     bot: "gov.parameterchangeauditor",

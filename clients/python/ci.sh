@@ -44,7 +44,6 @@ old/bin/mypy --strict -p polytraders.governance.client
 cd tests
 ../old/bin/mypy --strict ./*.py ../examples/bot.py
 ../old/bin/python -m pytest
-../old/bin/python overhead.py
 
 environment python3 ../new "$wheel" pytest
 ../new/bin/python -m pytest test_codes.py test_example.py

@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Logger } from "pino";
 import type { AlertDelivery } from "../alerts/delivery.ts";
 import { type ConfigFile, type LoadedFile, parameterNames } from "../configFile.ts";
 import type { Adopted } from "../followConfigFile.ts";
-import { userMessages } from "../reasonCodes.ts";
 import { StartupError } from "../startupError.ts";
 import type { CurrentTickets } from "../tickets/current.ts";
 import { BelowFloor, refuseBelowFloor } from "./change.ts";
+import type { Floors } from "./floors.ts";
 import type { Settings } from "./settings.ts";
 
 /** Puts a config file in force as a whole while the service runs, or refuses it and changes nothing. */
@@ -14,11 +13,10 @@ export function createAdoptFile(dependencies: {
   readonly settings: Settings;
   readonly tickets: CurrentTickets;
   readonly alerts: Pick<AlertDelivery, "prepare">;
-  /** Called when it is refused because of a floor, with the reason. */
-  readonly onRefused: (reason: string) => void;
-  readonly log: Logger;
+  /** Told when it is refused because of a floor. */
+  readonly floors: Pick<Floors, "refused">;
 }): (loaded: LoadedFile) => Adopted {
-  const { settings, tickets, alerts, log } = dependencies;
+  const { settings, tickets, alerts, floors } = dependencies;
 
   return (loaded) => {
     let useTickets: () => void;
@@ -41,10 +39,8 @@ export function createAdoptFile(dependencies: {
   function problemOf(cause: unknown): string {
     if (cause instanceof StartupError) return cause.message.replace(/^GOVERNANCE_CONFIG_FILE: /, "");
     if (!(cause instanceof BelowFloor)) throw cause;
-    const { botId, paramName, codes, reason } = cause;
-    for (const reasonCode of codes) log.warn({ reasonCode, botId, paramName }, userMessages[reasonCode]);
-    dependencies.onRefused(reason);
-    return `${botId}.${paramName}: ${cause.message}`;
+    void floors.refused(cause);
+    return `${cause.botId}.${cause.paramName}: ${cause.message}`;
   }
 }
 

@@ -45,14 +45,16 @@ export function parseChange(request: UpdateBotConfigRequest): Change {
 export class BelowFloor extends Failure {
   readonly botId: BotId;
   readonly paramName: string;
+  readonly value: number;
   /** What is emitted because of it. */
   readonly codes: readonly ReasonCode[];
 
-  constructor(botId: BotId, paramName: string, least: number, codes: readonly ReasonCode[]) {
+  constructor(botId: BotId, paramName: string, value: number, least: number, codes: readonly ReasonCode[]) {
     const text = `value is below the least that ${paramName} may be: ${least} days`;
     super("RETENTION_BELOW_REGULATORY_MINIMUM", text, { field: "value" });
     this.botId = botId;
     this.paramName = paramName;
+    this.value = value;
     this.codes = codes;
   }
 }
@@ -66,11 +68,11 @@ const retainHistoryDaysWarning = 90;
 export function refuseBelowFloor(botId: BotId, paramName: string, value: unknown): void {
   if (typeof value !== "number") return;
   if (paramName === "retain_days" && value < retainDaysFloor) {
-    throw new BelowFloor(botId, paramName, retainDaysFloor, ["RETENTION_BELOW_REGULATORY_MINIMUM"]);
+    throw new BelowFloor(botId, paramName, value, retainDaysFloor, ["RETENTION_BELOW_REGULATORY_MINIMUM"]);
   }
   if (paramName === "retain_history_days" && value < retainHistoryDaysFloor) {
     const codes = value < retainHistoryDaysWarning ? (["AUDIT_RETENTION_WARN"] as const) : [];
-    throw new BelowFloor(botId, paramName, retainHistoryDaysFloor, codes);
+    throw new BelowFloor(botId, paramName, value, retainHistoryDaysFloor, codes);
   }
 }
 

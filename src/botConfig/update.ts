@@ -1,4 +1,3 @@
-import type { Logger } from "pino";
 import type {
   BotParameter,
   UpdateBotConfigRequest,
@@ -7,10 +6,10 @@ import type {
 import { verdictOf } from "../auditor/checkWrite.ts";
 import type { Gate } from "../auditor/gate.ts";
 import type { BotId } from "../configFile.ts";
-import { userMessages } from "../reasonCodes.ts";
 import type { CallContext } from "../server/call.ts";
 import { Failure } from "../server/failure.ts";
 import { BelowFloor, type Change, parseChange, writeOf } from "./change.ts";
+import type { Floors } from "./floors.ts";
 import type { Settings } from "./settings.ts";
 import type { ConfigStore } from "./store.ts";
 
@@ -21,13 +20,12 @@ export type UpdateDependencies = {
   readonly store: ConfigStore;
   /** The parameter as it is in force. */
   readonly describe: (botId: BotId, paramName: string) => BotParameter;
-  /** Called for each change that is refused because of a floor, with the error's reason. */
-  readonly onRefused: (reason: string) => void;
+  /** Told of each change that is refused because of a floor. */
+  readonly floors: Pick<Floors, "refused">;
   /** Called when a change and its confirmation are committed. */
   readonly onStored: () => void;
   /** Puts on record that an allowed change was not made; `subject` asked for it. */
   readonly abort: (decisionId: string, subject: string) => Promise<unknown>;
-  readonly log: Logger;
 };
 
 /**
@@ -37,24 +35,19 @@ export type UpdateDependencies = {
 export function createUpdate(dependencies: UpdateDependencies) {
   const { gate, settings, store } = dependencies;
 
-  function parse(request: UpdateBotConfigRequest, { caller, requestId }: CallContext): Change {
+  async function parse(request: UpdateBotConfigRequest, { caller, requestId }: CallContext): Promise<Change> {
     try {
       return parseChange(request);
     } catch (cause) {
       if (cause instanceof BelowFloor) {
-        const { botId, paramName } = cause;
-        for (const reasonCode of cause.codes) {
-          const fields = { reasonCode, botId, paramName, subject: caller.subject, requestId };
-          dependencies.log.warn(fields, userMessages[reasonCode]);
-        }
-        dependencies.onRefused(cause.reason);
+        await dependencies.floors.refused(cause, { subject: caller.subject, requestId });
       }
       throw cause;
     }
   }
 
   return async (request: UpdateBotConfigRequest, context: CallContext): Promise<UpdateBotConfigResponse> => {
-    const change = parse(request, context);
+    const change = await parse(request, context);
     const { decided, stored } = await store.inTurn(async (turn) => {
       // Another replica's change of a moment ago counts, both as the old value and for the policy.
       settings.adopt(turn.stored);

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { StartupError } from "../startupError.ts";
 import { version } from "../version.ts";
+import { beginEpochCommand } from "./beginEpoch.ts";
 import { breakGlassCommand } from "./breakGlass.ts";
 import { checkWriteCommand } from "./checkWrite.ts";
 import { configCommand } from "./config.ts";
@@ -15,6 +16,7 @@ import { policyCommand } from "./policy.ts";
 import { purgeCommand } from "./purge.ts";
 import { recordCommand } from "./record.ts";
 import { replayCommand } from "./replay.ts";
+import { scrubCommand } from "./scrub.ts";
 import { serveCommand } from "./serve.ts";
 import { sessionCommand } from "./session.ts";
 import { spoolCommand } from "./spool.ts";
@@ -48,7 +50,18 @@ Getting started:
 governance <command> --help tells all about one of them.`,
     );
   const groups = [
-    ["The service:", [serveCommand(), migrateCommand(), spoolCommand(), tokenCommand(), versionCommand()]],
+    [
+      "The service:",
+      [
+        serveCommand(),
+        migrateCommand(),
+        beginEpochCommand(),
+        scrubCommand(),
+        spoolCommand(),
+        tokenCommand(),
+        versionCommand(),
+      ],
+    ],
     [
       "Its clients:",
       [

@@ -8,7 +8,7 @@ type Queryable = Pick<pg.ClientBase, "query">;
 
 /**
  * Whether the database is of this version, the service's role can append to it and no more, and it was written
- * in this cluster with this key. Throws a StartupError that says what is not so.
+ * where it is now, with this key. Throws a StartupError that says what is not so.
  */
 export async function checkDatabase(client: Queryable, key: KeyObject): Promise<void> {
   await checkServiceRole(client);
@@ -31,16 +31,14 @@ async function checkRecordKey(client: Queryable, key: KeyObject): Promise<void> 
 }
 
 /**
- * Positions in the log follow the cluster's transaction ids. Records that were restored into another
- * cluster would take writes and never be readable, so the service says it at once.
+ * A restored copy may not be the only one, so the service does not begin a new epoch in it by itself: an operator
+ * says that it is the one to go on with. After a promotion the sequencer does it.
  */
 async function checkLogEpoch(client: Queryable): Promise<void> {
-  const { rows } = await client.query<{ same: boolean }>(
-    "select s.system_identifier = c.system_identifier as same from log.state s, pg_control_system() c",
-  );
-  if (rows[0]?.same === false) {
+  const { rows } = await client.query<{ moved: string | null }>("select log.moved() as moved");
+  if (rows[0]?.moved === "restored") {
     throw new StartupError(
-      "the database: its records were restored from another cluster, whose log this version cannot go on with; use a copy of the data directory or a standby instead of a dump",
+      "the database: it was restored from a backup; if it is the one to go on with, run: governance begin-epoch",
     );
   }
 }

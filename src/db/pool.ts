@@ -14,18 +14,34 @@ export type SessionLimits = {
   readonly synchronousCommit?: "on" | "off";
 };
 
+/**
+ * How the server notices that nobody is at the other end any more: what such a session holds (a transaction, the turn
+ * to do something) is others' again within seconds, not after TCP's two hours.
+ */
+export const clientGone = [
+  "idle_in_transaction_session_timeout=3000",
+  "tcp_user_timeout=3000",
+  "tcp_keepalives_idle=10",
+  "tcp_keepalives_interval=5",
+  "tcp_keepalives_count=3",
+]
+  .map((setting) => `-c ${setting}`)
+  .join(" ");
+
+/** For a session that holds a turn and is never idle for long: from a process that stands still it is taken after 30 s. */
+export const turnGone = `${clientGone} -c idle_session_timeout=30000`;
+
 /** The limits as the server takes them when a session begins. */
 export function sessionOptions(limits: SessionLimits): string {
   const settings = [
     `statement_timeout=${limits.statementTimeoutMs}`,
     `lock_timeout=${limits.lockTimeoutMs}`,
-    "idle_in_transaction_session_timeout=10000",
     "timezone=UTC",
     // One plan a statement: making one for each of the first five calls takes far longer than it can save.
     "plan_cache_mode=force_generic_plan",
     `synchronous_commit=${limits.synchronousCommit ?? "on"}`,
   ];
-  return settings.map((setting) => `-c ${setting}`).join(" ");
+  return `${settings.map((setting) => `-c ${setting}`).join(" ")} ${clientGone}`;
 }
 
 /** A new session plans each of its statements anew, over all months: an idle one is worth keeping. */

@@ -5,6 +5,7 @@ import { attempt, commit, isLostRace, isRefusal, type Write } from "./commit.ts"
 import type { Entry } from "./spool/entry.ts";
 import type { SettledEntry } from "./spool/spoolFile.ts";
 import { rowOf, type Spooling, Unreadable } from "./spooled.ts";
+import type { JournalTrace } from "./trace.ts";
 import type { Writer } from "./writer.ts";
 
 /** Brings what waits in the spool to the database, in order, each record once; and notices when it is back. */
@@ -40,9 +41,10 @@ export function createDrain<Row, Outcome>(options: {
   readonly onEmpty: () => Promise<void>;
   /** Records that were drained now have their place in the database. */
   readonly onDrained: () => void;
+  readonly trace?: JournalTrace | undefined;
   readonly log: Logger;
 }): Drain {
-  const { of, spooling, writer, log } = options;
+  const { of, spooling, writer, trace, log } = options;
   const { spool, behind } = spooling;
   const closing = new AbortController();
   let running: Promise<void> | undefined;
@@ -81,7 +83,9 @@ export function createDrain<Row, Outcome>(options: {
       if (!wanted) await writer.close(); // Nobody keeps a connection for the next outage.
       return wanted;
     }
-    const allSettled = await settle(entries);
+    const allSettled = await (trace === undefined
+      ? settle(entries)
+      : trace.drain(entries.length, () => settle(entries)));
     options.onDrained();
     return allSettled;
   }

@@ -6,6 +6,7 @@ import { createDrain, type Drain, drainBudgetMs } from "./drain.ts";
 import { createLane, type Lane } from "./lane.ts";
 import { SpoolUnavailable } from "./spool/spool.ts";
 import { type Buffered, buffered, entriesOf, keyHash, mustWait, type Spooling } from "./spooled.ts";
+import type { JournalTrace } from "./trace.ts";
 import { createWriter, type Writer } from "./writer.ts";
 
 /** Makes records durable: resolves once they are committed, or in the spool; fsynced in either place. */
@@ -52,9 +53,11 @@ export function createJournal<Row, Outcome>(options: {
   /** Called when rows were drained from the spool; and when none is left, which is waited for. */
   readonly onDrained?: () => void;
   readonly onEmpty?: () => Promise<void>;
+  /** undefined: nobody traces. */
+  readonly trace?: JournalTrace | undefined;
   readonly log: Logger;
 }): Journal<Row, Outcome> {
-  const { connection, of, spooling, budgetMs, log } = options;
+  const { connection, of, spooling, budgetMs, trace, log } = options;
   const writers: Writer[] = [];
   const lanes: Lane<Row, Outcome | Buffered>[] = [];
   const laneWriters: Writer[] = [];
@@ -95,6 +98,7 @@ export function createJournal<Row, Outcome>(options: {
       },
       onEmpty: options.onEmpty ?? (() => Promise.resolve()),
       onDrained: options.onDrained ?? (() => undefined),
+      trace,
       log,
     });
     // What an earlier run left, and outages that it could not report.
@@ -139,7 +143,13 @@ export function createJournal<Row, Outcome>(options: {
     }
   }
 
-  async function store(writer: Writer, rows: readonly Row[]): Promise<readonly Outcome[]> {
+  function store(writer: Writer, rows: readonly Row[]): Promise<readonly Outcome[]> {
+    return trace === undefined
+      ? tryToStore(writer, rows)
+      : trace.commit(rows, () => tryToStore(writer, rows));
+  }
+
+  async function tryToStore(writer: Writer, rows: readonly Row[]): Promise<readonly Outcome[]> {
     const started = performance.now();
     try {
       return await commit(of, writer, rows, budgetMs);
@@ -153,7 +163,16 @@ export function createJournal<Row, Outcome>(options: {
     }
   }
 
-  async function spool(through: Spooling<Row, Outcome>, rows: readonly Row[]): Promise<readonly Buffered[]> {
+  function spool(through: Spooling<Row, Outcome>, rows: readonly Row[]): Promise<readonly Buffered[]> {
+    return trace === undefined
+      ? tryToSpool(through, rows)
+      : trace.spool(rows, () => tryToSpool(through, rows));
+  }
+
+  async function tryToSpool(
+    through: Spooling<Row, Outcome>,
+    rows: readonly Row[],
+  ): Promise<readonly Buffered[]> {
     try {
       await through.spool.append(entriesOf(of.name, through, rows));
     } catch (cause) {
@@ -175,9 +194,10 @@ export function createJournal<Row, Outcome>(options: {
       if (lane.depth > waitingMaxRows || (bytes > 0 && waitingBytes + bytes > waitingMaxBytes)) {
         return Promise.reject(new SpoolRefused("too many records wait to be durable"));
       }
-      if (bytes === 0) return lane.append(rows);
+      const appended = trace === undefined ? lane.append(rows) : trace.append(rows, () => lane.append(rows));
+      if (bytes === 0) return appended;
       waitingBytes += bytes;
-      return lane.append(rows).finally(() => {
+      return appended.finally(() => {
         waitingBytes -= bytes;
       });
     },

@@ -101,11 +101,23 @@ export function createSequencer(options: {
   }
 
   async function take(): Promise<Step> {
-    const { head, placed } = await advance(options.pool);
+    const { head, placed } = await advance(options.pool).catch(goOn);
     notifyHead?.(head);
     const { followed, noticedBy, noticed } = await followOn(head.horizon);
     if (noticed.length > 0) options.onNoticed(noticed);
     return { head, placed, followed, noticedBy, noticed: noticed.length };
+  }
+
+  /** A database that was promoted may be without what was placed last: positions are not given twice. */
+  async function goOn(cause: unknown): Promise<Pick<Step, "head" | "placed">> {
+    if (!wasPromoted(cause)) throw cause;
+    // In one message, and so in one transaction: it may have much to bring along.
+    await options.pool.query("set local statement_timeout = 0; select log.go_on()").catch(() => {
+      throw cause;
+    });
+    const step = await advance(options.pool);
+    options.log.warn({ epoch: step.head.epoch }, "the database was promoted: the log goes on in a new epoch");
+    return step;
   }
 
   /** Records of which much follows may take longer than a statement may: fewer are looked at then. */
@@ -184,6 +196,11 @@ export function createSequencer(options: {
       await (next ?? current).catch(() => undefined);
     },
   };
+}
+
+/** What `read` makes of log.advance's GV003. */
+function wasPromoted(cause: unknown): boolean {
+  return cause instanceof Failure && sqlState(cause.cause) === "GV003";
 }
 
 type Step = {

@@ -165,6 +165,20 @@ export const confirmations = defineSource<ConfirmationRow>({
   },
 });
 
+type ReviewRow = AboutDecision & { reviewed_by: string; comment: string };
+
+/** Somebody else's look at a use of break-glass. */
+export const breakGlassReviews = defineSource<ReviewRow>({
+  topic,
+  from: `auditor.break_glass_review t left join auditor.parameter_change c on c.record_id = t.decision_id`,
+  columns: `${aboutDecision}, t.reviewed_by, t.comment`,
+  render(row, entry) {
+    const detailsJson = JSON.stringify({ comment: row.comment });
+    const fields = { ...decisionFields(row), recordedBy: row.reviewed_by, detailsJson };
+    return [operations(entry, "BREAK_GLASS_REVIEWED", fields)];
+  },
+});
+
 type DriftRow = {
   record_id: string;
   bot_slug: string;

@@ -119,6 +119,34 @@ export const purgeEnds = defineSource<RunRow & { steps: string }>({
   },
 });
 
+type FloorRow = {
+  occasion: string;
+  bot_id: string;
+  param_name: string;
+  value_json: string;
+  reason_codes: string[];
+  asked_by: string | null;
+};
+
+/** A parameter of the service's own is below a floor, or was to be and was refused: that, and each code of it (R2, R3). */
+export const floorNotices = defineSource<FloorRow>({
+  topic: operationsTopic,
+  from: "maintenance.floor_notice t",
+  columns: "t.occasion, t.bot_id, t.param_name, t.value_json, t.reason_codes, t.asked_by",
+  render(row, entry) {
+    const { occasion, bot_id: botId, param_name: paramName, asked_by: askedBy } = row;
+    const details = { occasion, bot_id: botId, param_name: paramName };
+    const detailsJson = `${JSON.stringify(details).slice(0, -1)},"value":${row.value_json}}`;
+    const common = { recordedBy: askedBy ?? "", detailsJson };
+    const eventTypes = [...(occasion === "START" ? [] : ["BOT_CONFIG_REFUSED"]), ...row.reason_codes];
+    return eventTypes.map((eventType, part) =>
+      eventType === "RETENTION_BELOW_REGULATORY_MINIMUM"
+        ? settlement(entry, eventType, common, { part })
+        : operations(entry, eventType, { ...common, auditedBot: botId, paramName }, { part }),
+    );
+  },
+});
+
 type ErasureRow = {
   receipt_id: string;
   identity: string;

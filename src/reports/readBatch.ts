@@ -2,10 +2,24 @@ import type pg from "pg";
 import { nameKey } from "../auditor/tiers.ts";
 import { read } from "../db/read.ts";
 import { rewritesOf } from "../log/rewrites.ts";
-import { configDrifts, confirmations, parameterChanges, ticketRechecks } from "./auditorSources.ts";
+import {
+  breakGlassReviews,
+  configDrifts,
+  confirmations,
+  parameterChanges,
+  ticketRechecks,
+} from "./auditorSources.ts";
 import type { Batch, Item, Report, Topic } from "./item.ts";
 import { conflicts, fillLinks, fills, sessionGaps, userActions } from "./ledgerSources.ts";
-import { erasures, holdReleases, holds, purgeEnds, purgeStarts, recoveries } from "./maintenanceSources.ts";
+import {
+  erasures,
+  floorNotices,
+  holdReleases,
+  holds,
+  purgeEnds,
+  purgeStarts,
+  recoveries,
+} from "./maintenanceSources.ts";
 import { type Entry, type Found, keyOf, micros, type Source } from "./source.ts";
 
 /** By the letter that log.entry has for them: every kind of record that has a position. */
@@ -25,6 +39,8 @@ const sources: ReadonlyMap<string, Source> = new Map([
   ["u", holdReleases],
   ["p", purgeStarts],
   ["e", purgeEnds],
+  ["b", breakGlassReviews],
+  ["n", floorNotices],
 ]);
 
 const scrubSource = "s";

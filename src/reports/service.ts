@@ -8,18 +8,18 @@ import type {
 } from "../../gen/ts/polytraders/governance/v1/report_stream_pb.ts";
 import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
-import { read } from "../db/read.ts";
 import { textOfFilters } from "../log/filters.ts";
 import type { Sequencer } from "../log/sequencer.ts";
 import { type CallContext, type Rpc, serverStream } from "../server/call.ts";
 import { Failure, invalidField } from "../server/failure.ts";
+import { epochChanged, readEpoch } from "./epochs.ts";
 import type { Batch } from "./item.ts";
 import { showReaders } from "./metrics.ts";
 import { allParts, type ReportPlace } from "./place.ts";
 import { createReadBatch } from "./readBatch.ts";
 import { redactedMessage } from "./redact.ts";
 import { matcher, parseFilters, parseProgress, parseStart, type Start } from "./request.ts";
-import { epochChanged, subscribe } from "./subscription.ts";
+import { subscribe } from "./subscription.ts";
 import { createTail } from "./tail.ts";
 import { createTurns } from "./turns.ts";
 
@@ -31,6 +31,10 @@ const ring = { maxBatches: 64, maxBytes: 16 * 1024 * 1024 };
 
 /** What is read at a time for one that lags: it is held as long as its reader takes. */
 const ownBatch = { maxRecords: 500, maxBytes: 128 * 1024 };
+
+/** Before the log's first epoch, and behind its last. */
+const firstPlace: ReportPlace = { epoch: 0, position: 0, part: allParts };
+const lastEpoch = 2 ** 31 - 1;
 
 /** Timers take no more. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -69,32 +73,39 @@ export function createReports(options: {
   const readOwn = createReadBatch({ pool, publishesOperations, ...ownBatch });
   // One connection is the tail's.
   const inTurn = createTurns(limits.reportConnections - 1);
-  let head = 0;
+  let head = { epoch: 0, position: 0 };
   sequencer.onHead((now) => {
-    head = now.position;
+    head = now;
     tail.onHead(now);
   });
-  showReaders(options.registry, () => ({ head, places: [...underWay.values()] }));
+  showReaders(options.registry, () => ({ head: head.position, places: [...underWay.values()] }));
+  /** Of an earlier epoch: before all of this one. */
+  const inHead = (place: ReportPlace) => (place.epoch === head.epoch ? place.position : 0);
 
   async function placeOf(start: Start): Promise<ReportPlace> {
-    const now = await headOf(pool);
-    if (start.kind === "beginning") return { epoch: now.epoch, position: 0, part: allParts };
-    if (start.kind === "now") return { epoch: now.epoch, position: await position(now), part: allParts };
-    if (start.place.epoch !== now.epoch) throw epochChanged();
+    if (start.kind === "now") return { ...(await end()), part: allParts };
+    const from = start.kind === "beginning" ? firstPlace : start.place;
+    const { epoch, last, next } = await readEpoch(pool, from.epoch);
+    if (start.kind === "beginning") return { ...from, epoch };
+    if (epoch !== from.epoch) throw epochChanged({ epoch, last, next });
+    if (from.position <= last) return from;
+    if (next !== undefined) throw epochChanged({ epoch, last, next });
     // Positions that a crash of the database took back are given again, the same ones.
-    if (start.place.position > now.position && start.place.position > (await position(now))) {
-      throw invalidField("after.position", "is behind the end of the log");
-    }
-    return start.place;
+    const now = await end();
+    if (now.epoch !== epoch) throw epochChanged(await readEpoch(pool, epoch));
+    if (from.position > now.position) throw invalidField("after.position", "is behind the end of the log");
+    return from;
   }
 
   /** The log's end with what was committed before the call, unless an open transaction holds that up. */
-  async function position(now: { readonly position: number }): Promise<number> {
+  async function end(): Promise<{ readonly epoch: number; readonly position: number }> {
     try {
-      return (await sequencer.catchUp(limits.listCatchUpMs)).position;
+      const { epoch, position } = await sequencer.catchUp(limits.listCatchUpMs);
+      return { epoch, position };
     } catch (cause) {
-      if (cause instanceof Failure && cause.reason === "LOG_BEHIND") return now.position;
-      throw cause;
+      if (!(cause instanceof Failure) || cause.reason !== "LOG_BEHIND") throw cause;
+      const { epoch, last } = await readEpoch(pool, lastEpoch);
+      return { epoch, position: last };
     }
   }
 
@@ -117,7 +128,7 @@ export function createReports(options: {
 
     const ending = new AbortController();
     const { signal } = ending;
-    underWay.set(ending, from.position);
+    underWay.set(ending, inHead(from));
     const leave = () => ending.abort();
     if (context.signal.aborted) leave();
     context.signal.addEventListener("abort", leave, { once: true });
@@ -133,7 +144,8 @@ export function createReports(options: {
         matches: matcher(filters),
         messageOf: seesWallets ? (item) => item.message : redactedMessage,
         progressMs,
-        onPlace: (position) => underWay.set(ending, position),
+        readEpoch: (epoch) => readEpoch(pool, epoch),
+        onPlace: (place) => underWay.set(ending, inHead(place)),
         signal,
       });
     } finally {
@@ -170,12 +182,4 @@ function nothingBehind(epoch: number, after: number): Batch {
 function startText(start: Start): Record<string, unknown> {
   if (start.kind !== "after") return { from: start.kind };
   return { after: start.place };
-}
-
-async function headOf(pool: pg.Pool): Promise<{ readonly epoch: number; readonly position: number }> {
-  const [row] = await read<{ epoch: number; position: string }>(pool, {
-    text: "select epoch, (next_position - 1)::text as position from log.state",
-  });
-  if (row === undefined) throw new Error("the log has no state");
-  return { epoch: row.epoch, position: Number(row.position) };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StreamReportsResponse } from "../../gen/ts/polytraders/governance/v1/report_stream_pb.ts";
 import { Failure } from "../server/failure.ts";
+import { type Epoch, epochChanged } from "./epochs.ts";
 import type { Batch, Item } from "./item.ts";
 import { allParts, isBehind, type ReportPlace, readFrom } from "./place.ts";
 import { positionOf, type ReadBatch } from "./readBatch.ts";
@@ -11,7 +12,8 @@ const restAfterErrorMs = 500;
 /**
  * One reader's way through the log: by itself as long as it lags, with everybody else from the tail's last
  * batches once it is there. It holds one batch at a time, and takes the next one when its caller has taken all of
- * this. Ends with the signal alone, or with LOG_EPOCH_CHANGED. The database away: it waits.
+ * this. At the end of an epoch it goes on with the next. Ends with the signal alone, or with LOG_EPOCH_CHANGED where
+ * it has what this database has not. The database away: it waits.
  */
 export async function* subscribe(options: {
   readonly from: ReportPlace;
@@ -22,8 +24,10 @@ export async function* subscribe(options: {
   readonly messageOf: (item: Item) => StreamReportsResponse;
   /** How long nothing is sent at most; undefined: for ever. */
   readonly progressMs: number | undefined;
+  /** What this database has of an epoch. */
+  readonly readEpoch: (epoch: number) => Promise<Epoch>;
   /** Called with how far it has come. */
-  readonly onPlace: (position: number) => void;
+  readonly onPlace: (place: ReportPlace) => void;
   readonly signal: AbortSignal;
 }): AsyncGenerator<StreamReportsResponse> {
   const { tail, signal, progressMs } = options;
@@ -44,13 +48,19 @@ export async function* subscribe(options: {
   /** The batch behind the place, from the tail or the database; undefined when there is none yet. */
   async function next(): Promise<Batch | undefined> {
     const position = readFrom(place);
-    const live = tail.behind(position);
-    if (live !== undefined) return live;
     const at = tail.at();
-    if (at !== undefined && at.epoch !== place.epoch) throw epochChanged();
-    if (at !== undefined && position >= at.position) return undefined;
+    const isLive = at?.epoch === place.epoch;
+    const live = isLive ? tail.behind(position) : undefined;
+    if (live !== undefined) return live;
+    if (isLive && position >= at.position) return undefined;
     const batch = await options.readBatch(place.epoch, position);
-    return batch.to > position ? batch : undefined;
+    if (batch.to > position) return batch;
+    if (at === undefined || isLive) return undefined;
+    const epoch = await options.readEpoch(place.epoch);
+    if (epoch.epoch !== place.epoch || place.position > epoch.last) throw epochChanged(epoch);
+    if (epoch.next === undefined) return undefined;
+    place = { epoch: epoch.next, position: 0, part: allParts };
+    return next();
   }
 
   while (!signal.aborted) {
@@ -76,7 +86,7 @@ export async function* subscribe(options: {
     }
     if (batch !== undefined && tail.scrubs() === scrubs && batch.to >= place.position) {
       place = { epoch: place.epoch, position: batch.to, part: allParts };
-      options.onPlace(batch.to);
+      options.onPlace(place);
     }
     const still = progress();
     if (still !== undefined) yield still;
@@ -101,11 +111,4 @@ async function news(
   await tail.changed(version, enough.signal);
   signal.removeEventListener("abort", leave);
   clearTimeout(timer);
-}
-
-export function epochChanged(): Failure {
-  return new Failure(
-    "LOG_EPOCH_CHANGED",
-    "the log has begun a new epoch; positions of the old one mean nothing in it: begin again",
-  );
 }

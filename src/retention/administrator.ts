@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { Logger } from "pino";
-import { type Connection, sqlState } from "../db/pool.ts";
+import { type Connection, sqlState, turnGone } from "../db/pool.ts";
 import { Failure } from "../server/failure.ts";
 
 /**
@@ -14,8 +14,7 @@ export async function connectAdministrator(admin: Connection, log: Logger): Prom
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
     // A run whose process died must not keep its lock: the server looks whether anybody is there still.
-    options:
-      "-c timezone=UTC -c lock_timeout=1000 -c client_connection_check_interval=1000 -c idle_in_transaction_session_timeout=60000",
+    options: `-c timezone=UTC -c lock_timeout=1000 -c client_connection_check_interval=1000 ${turnGone}`,
   });
   // The pending statement fails with it; the run ends and the next one goes on.
   client.on("error", (cause) => log.warn({ code: sqlState(cause) }, "the purge's connection was lost"));

@@ -284,6 +284,7 @@ function incomingOf(call: ServerSurfaceCall & EventEmitter, clock: Clock): Incom
   const deadlineAtMs = typeof deadline === "number" ? deadline : deadline.getTime();
   return {
     authorization: typeof authorization === "string" ? authorization : undefined,
+    headers: call.metadata,
     deadlineMs: Number.isFinite(deadlineAtMs) ? clock.monotonicMs() + deadlineAtMs - Date.now() : Infinity,
     isGone: () => call.cancelled,
     onGone: (notify) => {

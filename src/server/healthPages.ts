@@ -1,3 +1,4 @@
+import type { EventStreamState } from "../bus/availability.ts";
 import type { Clock } from "../clock.ts";
 import type { BufferState } from "../journal/spool/spool.ts";
 import { auditorHealth, type HealthReport, ledgerHealth, type PostgresState } from "./healthReport.ts";
@@ -11,6 +12,8 @@ export function createHealthPages(now: {
   readonly retainHistoryDays: () => number;
   /** When a change was last recorded, microseconds. */
   readonly lastChangeMicros: () => number | undefined;
+  /** Undefined where no bus is read. */
+  readonly eventStream: (() => EventStreamState) | undefined;
 }): ReadonlyMap<string, () => HealthReport> {
   function lastChangeSeconds(): number | undefined {
     const lastMicros = now.lastChangeMicros();
@@ -26,6 +29,7 @@ export function createHealthPages(now: {
           postgres: now.postgres(),
           buffer: now.buffer("gov.useractivityledger"),
           retentionDays: now.retainDays(),
+          eventStream: now.eventStream?.(),
         }),
     ],
     [

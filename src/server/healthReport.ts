@@ -1,3 +1,4 @@
+import type { EventStreamState } from "../bus/availability.ts";
 import type { BufferState } from "../journal/spool/spool.ts";
 import { botVersions, polymarketCompatibility } from "../specification.ts";
 
@@ -35,6 +36,8 @@ export function ledgerHealth(now: {
   readonly buffer: BufferState;
   /** As configured: purging honours the floor all the same (R2). */
   readonly retentionDays: number;
+  /** Undefined where no bus is read. */
+  readonly eventStream?: EventStreamState | undefined;
 }): HealthReport {
   const isRecording = (now.postgres.isReachable && now.postgres.isPrepared) || now.buffer.isTaking;
   const postgres = postgresCheck(now.postgres, "amber");
@@ -44,6 +47,7 @@ export function ledgerHealth(now: {
     retention_days: atLeast(now.retentionDays, 2555, [
       [2555, "red", "below 2555 days, the least that is allowed; records are kept for 2555 all the same"],
     ]),
+    ...(now.eventStream === undefined ? {} : { event_stream: eventStreamCheck(now.eventStream) }),
   });
 }
 
@@ -80,6 +84,14 @@ function bufferCheck({ records, isTaking }: BufferState, redAbove: number): Chec
   if (records > 0) return { status: "amber", ...state, reason: "records wait for Postgres" };
   if (!isTaking) return { status: "amber", ...state, reason: "the buffer takes no records" };
   return { status: "green", ...state };
+}
+
+/** R27. The value is how long it has been away. */
+function eventStreamCheck({ isAvailable, awaySeconds, limitSeconds }: EventStreamState): Check {
+  const state = { value: awaySeconds, limit: limitSeconds };
+  return isAvailable
+    ? { status: "green", ...state }
+    : { status: "amber", ...state, reason: "EVENT_STREAM_UNAVAILABLE: the event stream is away" };
 }
 
 const idleAfterSeconds = 3600;

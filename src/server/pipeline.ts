@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 import { type Message, toJsonString } from "@bufbuild/protobuf";
+import type { Metadata } from "@grpc/grpc-js";
 import type { AccessLog } from "../access/accessLog.ts";
 import type { Clock } from "../clock.ts";
 import { isServiceMethod, mayCall, type Role, readsRecords } from "./access.ts";
@@ -12,6 +14,8 @@ import type { Observer } from "./observe.ts";
 /** What a listener knows of a call before anybody looked at it. */
 export type Incoming = {
   readonly authorization: string | undefined;
+  /** All its headers as the listener has them, for the caller's trace. */
+  readonly headers: Metadata | IncomingHttpHeaders;
   /** The caller's own deadline on the monotonic clock; Infinity when it sent none. */
   readonly deadlineMs: number;
   /** Whether the caller has gone away: it cancelled, or its connection broke. */

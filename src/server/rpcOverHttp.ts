@@ -204,6 +204,7 @@ function incomingOf(headers: http.IncomingHttpHeaders, gone: AbortSignal, clock:
   const waitMs = callerWaitMs(headers);
   return {
     authorization: headers.authorization,
+    headers,
     deadlineMs: Number.isNaN(waitMs) ? Number.POSITIVE_INFINITY : clock.monotonicMs() + waitMs,
     isGone: () => gone.aborted,
     onGone: (notify) => {

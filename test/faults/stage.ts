@@ -8,19 +8,25 @@ import { check } from "./checker/check.ts";
 import type { Finding, Judgement } from "./checker/findings.ts";
 import { connect, failed } from "./load/connection.ts";
 import { createHistory, type History, watchStalls } from "./load/history.ts";
-import { type Crowd, type Load, startLoad, usualCrowd } from "./load/load.ts";
+import { balancedCrowd, type Crowd, type Load, startLoad, usualCrowd } from "./load/load.ts";
 import { mountTmpfs } from "./parts/mounts.ts";
-import { startVictim, type Victim } from "./parts/postgres.ts";
+import { runVictim, type StartCluster, startVictim, type Victim } from "./parts/postgres.ts";
 import { type Network, startNetwork } from "./parts/proxy.ts";
 import type { Random } from "./parts/random.ts";
 import { type Replica, startReplica } from "./parts/replica.ts";
 import { watchStarvation } from "./parts/starvation.ts";
 
-/** What a scenario needs that is not the usual: one replica, a Postgres with room, a crowd of 19 callers. */
+/** What a scenario needs that is not the usual: one replica, a Postgres with room, a crowd of 19 callers, of 13 behind a balancer. */
 export type Setting = {
   readonly replicas?: number;
+  /** All replicas stand behind one balancer; else each has a crowd of its own. */
+  readonly isBalanced?: boolean;
+  /** What the replicas are told beside the usual, e.g. how the administrator connects. */
+  readonly settings?: (postgres: Victim) => Readonly<Record<string, string>>;
   readonly crowd?: Crowd;
   readonly postgresSettings?: Readonly<Record<string, string>>;
+  /** Another Postgres than the embedded one, which the service migrates. */
+  readonly startPostgres?: StartCluster;
   /** Mounts of a size of their own, in MiB. */
   readonly postgresDiskMiB?: number;
   readonly spoolDiskMiB?: number;
@@ -36,7 +42,9 @@ export type Stage = {
   readonly root: string | undefined;
   /** The one that the service is connected to; another one after `takeOver`. */
   readonly postgres: Victim;
+  /** The first replica's way to Postgres; each has one of its own. */
   readonly network: Network;
+  readonly networks: readonly Network[];
   readonly replica: Replica;
   readonly replicas: readonly Replica[];
   readonly history: History;
@@ -53,6 +61,8 @@ export type Stage = {
   found(kind: Finding["kind"], text: string): void;
   /** So many records were destroyed on purpose, and the service has said that they are lost. */
   destroyed(records: number): void;
+  /** What was acknowledged since then is lost with the database, as a backup of before is all that is left of it. Answers how much. */
+  lostSince(fromMs: number): number;
   /** Something worth telling in the table. */
   note(text: string): void;
   /** Resolves once every replica records in Postgres again and no spool holds anything; a finding when it takes longer. */
@@ -71,31 +81,38 @@ export async function onStage(
   const folder = parts.use(await mkdtempDisposable(join(tmpdir(), "faults-"))).path;
   const database = join(folder, "database");
   if (setting.postgresDiskMiB !== undefined) parts.use(await mountTmpfs(database, setting.postgresDiskMiB));
-  let postgres = parts.use(await startVictim(options.template, database, setting.postgresSettings));
-  const network = parts.use(await startNetwork(() => postgres.socket));
-  const replicas: Replica[] = [];
-  for (let i = 0; i < (setting.replicas ?? 1); i++) {
-    const home = join(folder, `replica${i + 1}`);
-    const spool = join(home, "data", "spool");
-    if (setting.spoolDiskMiB !== undefined) parts.use(await mountTmpfs(spool, setting.spoolDiskMiB));
-    const { under, root } = setting;
-    replicas.push(
-      parts.use(
-        await startReplica({
-          name: `r${i + 1}`,
-          folder: home,
-          settings: {
-            DATABASE_URL: network.through(postgres.url("service")),
-            GOVERNANCE_SCRUB_KEY_FILE: join(folder, "record.key"),
-          },
-          ...(under === undefined ? {} : { under: under(home) }),
-          ...(root === undefined ? {} : { root }),
-        }),
-      ),
-    );
-  }
+  const { startPostgres, postgresSettings } = setting;
+  let postgres = parts.use(
+    startPostgres === undefined
+      ? await startVictim(options.template, database, postgresSettings)
+      : await runVictim(database, postgresSettings, startPostgres),
+  );
+  const { under, root } = setting;
+  const placed = await Promise.all(
+    Array.from({ length: setting.replicas ?? 1 }, async (_, i) => {
+      const home = join(folder, `replica${i + 1}`);
+      const spool = join(home, "data", "spool");
+      if (setting.spoolDiskMiB !== undefined) parts.use(await mountTmpfs(spool, setting.spoolDiskMiB));
+      const network = parts.use(await startNetwork(() => postgres.socket));
+      const replica = await startReplica({
+        name: `r${i + 1}`,
+        folder: home,
+        settings: {
+          DATABASE_URL: network.through(postgres.url("service")),
+          GOVERNANCE_SCRUB_KEY_FILE: join(folder, "record.key"),
+          ...setting.settings?.(postgres),
+        },
+        ...(under === undefined ? {} : { under: under(home) }),
+        ...(root === undefined ? {} : { root }),
+      });
+      return { network, replica: parts.use(replica) };
+    }),
+  );
+  const networks = placed.map((each) => each.network);
+  const replicas = placed.map((each) => each.replica);
   const [replica] = replicas;
-  if (replica === undefined) throw new Error("a stage needs a replica");
+  const [network] = networks;
+  if (replica === undefined || network === undefined) throw new Error("a stage needs a replica");
   const stalls = parts.use(watchStalls());
   const starved = new Map(replicas.map((each) => [each.name, parts.use(watchStarvation(() => each.pid))]));
   const stalled = (name: string, fromMs: number, toMs: number) =>
@@ -107,7 +124,12 @@ export async function onStage(
   let faults = 0;
   let destroyed = 0;
 
-  const onSilence = (text: string) => own.push({ kind: "unanswered", text });
+  const usual = setting.crowd ?? (setting.isBalanced ? balancedCrowd : usualCrowd);
+  const onSilence = (name: string, text: string) => {
+    // One that was away is no news.
+    if (replicas.some((each) => each.name === name && wasAway(each))) return;
+    own.push({ kind: "unanswered", text });
+  };
   const stage: Stage = {
     folder,
     root: setting.root,
@@ -115,14 +137,16 @@ export async function onStage(
       return postgres;
     },
     network,
+    networks,
     replica,
     replicas,
     history,
     random,
-    crowd: setting.crowd ?? usualCrowd,
-    async load(crowd = setting.crowd ?? usualCrowd) {
+    crowd: usual,
+    async load(crowd = usual) {
+      const balanced = setting.isBalanced ? [replicas] : replicas.map((each) => [each]);
       const started = await Promise.all(
-        replicas.map((each) => startLoad({ replica: each, history, random, crowd, onSilence })),
+        balanced.map((each) => startLoad({ replicas: each, history, random, crowd, onSilence })),
       );
       const load = {
         async stop() {
@@ -144,6 +168,13 @@ export async function onStage(
     found: (kind, text) => own.push({ kind, text }),
     destroyed: (records) => {
       destroyed += records;
+    },
+    lostSince(fromMs) {
+      const lost = history.calls.filter(
+        ({ answer, answeredMs }) => answer?.kind === "acked" && answeredMs >= fromMs,
+      );
+      for (const call of lost) call.answer = { kind: "not_recorded" };
+      return lost.length;
     },
     note: (text) => notes.push(text),
     async recovered(withinMs) {
@@ -174,7 +205,7 @@ export async function onStage(
     );
   }
   await postgres.start();
-  network.change({ kind: "fair" });
+  for (const each of networks) each.change({ kind: "fair" });
   await stage.recovered(20_000);
   const judgement = await check({
     url: postgres.url("superuser"),
@@ -188,6 +219,11 @@ export async function onStage(
   const told =
     lost.length <= destroyed ? judgement.findings.filter(({ kind }) => kind !== "lost") : judgement.findings;
   return { ...judgement, findings: [...own, ...told], faults, notes };
+}
+
+/** Whether it was away in the time in which a stream waits before it gives up. */
+function wasAway({ away }: Replica): boolean {
+  return away.some(({ untilMs }) => performance.now() - untilMs < 10_000);
 }
 
 const durabilityNames = new Map(

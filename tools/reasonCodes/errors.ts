@@ -24,7 +24,7 @@ const retries: Readonly<Record<Reason, string>> = {
   INTERNAL: "with the same ids nothing is done twice; give the request id to the operators",
   STREAM_SUPERSEDED: "no: the other stream goes on",
   EXPORT_CHANGED: "**yes**, from the start",
-  LOG_EPOCH_CHANGED: "**yes**, from the start",
+  LOG_EPOCH_CHANGED: "**yes**, from the place it names; an export from its start",
   LOG_BEHIND: "**yes**, after RetryInfo's delay",
   NOT_FOUND: "no",
   LEGAL_HOLD: "once the hold is released",

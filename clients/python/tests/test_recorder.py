@@ -6,14 +6,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
+import grpc
 import pytest
 
 from conftest import Records
 from polytraders.governance.client import Recorder, SpoolFull, SpoolInUse, user_action
-from polytraders.governance.v1.user_activity_ledger_pb2 import ExecutionReport, UserAction
+from polytraders.governance.v1.user_activity_ledger_pb2 import (
+    ExecutionReport,
+    StreamUserActionsRequest,
+    StreamUserActionsResponse,
+    UserAction,
+)
 from service import Relay, Service
 
 DELIVERED_WITHIN_S = 60.0
@@ -26,7 +34,10 @@ def test_actions_and_fills_are_recorded_exactly_and_linked(
     with Recorder(service.address, bot, spool_dir=spool) as recorder:
         event_id = recorder.record_action(
             wallet=WALLET, session_id="py-exact", action_type="STRATEGY_START", trace_id="py-trace",
-            params={"size": Decimal("1.10"), "id": 2**63, "text": 'ü"\n\u2028', "nested": [{}, None]},
+            params={
+                "size": Decimal("1.10"), "large": Decimal("1e400"), "id": 2**63,
+                "text": 'ü"\n\u2028', "nested": [{}, None],
+            },
         )  # fmt: skip
         fill = ExecutionReport(
             trade_id="py-exact", order_id="0xe", trace_id="py-trace", size="1137.190000000000000001", price="0.9"
@@ -36,7 +47,8 @@ def test_actions_and_fills_are_recorded_exactly_and_linked(
     [action] = records.actions("py-exact")
     assert action.event_id == event_id and action.wallet_address == WALLET
     assert (
-        action.action_params_json == '{"size":1.10,"id":9223372036854775808,"text":"ü\\"\\n\u2028","nested":[{},null]}'
+        action.action_params_json
+        == '{"size":1.10,"large":1E+400,"id":9223372036854775808,"text":"ü\\"\\n\u2028","nested":[{},null]}'
     )
     [entry] = records.fills("py-exact")
     assert entry.report.size == "1137.190000000000000001" and list(entry.linked_event_ids) == [event_id]
@@ -118,6 +130,38 @@ def test_an_event_that_is_refused_is_kept_apart_and_its_neighbours_are_recorded(
     assert isinstance(refused.event, UserAction) and refused.event.event_id == "py-refused-2"
     assert refused.reason == "INVALID_FIELD" and "0x and 40 hexadecimal digits" in refused.message
     assert [report.event_id for report in records.actions("py-refused")] == ["py-refused-3", "py-refused-1"]
+
+
+def test_an_event_that_is_refused_for_a_reason_younger_than_the_client_is_kept_apart_too(spool: Path) -> None:
+    def answers(requests: Iterator[StreamUserActionsRequest], _: object) -> Iterator[StreamUserActionsResponse]:
+        for request in requests:
+            answer = StreamUserActionsResponse()
+            if request.HasField("open"):
+                answer.opened.last_offset = 0
+            else:
+                answer.ack.last_offset = 1
+                # Field 4, the reason: 9999.
+                answer.ack.results.add(offset=1).MergeFromString(b"\x20\x8f\x4e")
+            yield answer
+
+    handler = grpc.stream_stream_rpc_method_handler(
+        answers, StreamUserActionsRequest.FromString, StreamUserActionsResponse.SerializeToString
+    )
+    server = grpc.server(ThreadPoolExecutor(2))
+    server.add_generic_rpc_handlers(
+        (
+            grpc.method_handlers_generic_handler(
+                "polytraders.governance.v1.UserActivityLedgerService", {"StreamUserActions": handler}
+            ),
+        )
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with Recorder(f"127.0.0.1:{port}", "token", spool_dir=spool) as recorder:
+        recorder.record_actions(_actions("py-newer", ["py-newer"]))
+        assert recorder.flush(DELIVERED_WITHIN_S)
+        assert [refused.reason for refused in recorder.refused()] == ["9999"]
+    server.stop(None)
 
 
 def test_the_same_event_twice_is_recorded_once_also_from_another_spool(

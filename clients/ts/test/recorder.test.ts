@@ -150,6 +150,19 @@ test("an action without an id gets one, and its time", async (t) => {
   assert.ok(line?.occurred_at);
 });
 
+test("text that would arrive changed is refused, and nothing of the call is kept", async (t) => {
+  const recorder = await recorderAt(t, connect("127.0.0.1:1"), await folderOf());
+  const broken = { ...actionOf("s", 2), traceId: "half of \ud83d" };
+  await assert.rejects(
+    recorder.recordActions([actionOf("s", 1), broken]),
+    /traceId has half of a surrogate pair/,
+  );
+  assert.equal(recorder.pending().actions, 0);
+  // What the half would have become is text like any other.
+  await recorder.recordActions([{ ...actionOf("s", 3), traceId: "\ufffd" }]);
+  assert.equal(recorder.pending().actions, 1);
+});
+
 test("a full folder is said, and nothing of the call is kept", async (t) => {
   const recorder = await recorderAt(t, connect("127.0.0.1:1"), await folderOf(), { maxBytes: 1_000 });
   let kept = 0;

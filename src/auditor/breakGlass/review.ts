@@ -23,7 +23,7 @@ const columns = `decision_id, reviewed_by,
  * ReviewBreakGlass: somebody else's look at a use of break-glass. The first review stands. Throws NOT_FOUND,
  * STORE_UNAVAILABLE, and INVALID_FIELD for one's own.
  */
-export function createBreakGlassReview({ pool, clock }: AuditorDependencies) {
+export function createBreakGlassReview({ pool, clock, sequencer }: AuditorDependencies) {
   return async (
     request: ReviewBreakGlassRequest,
     context: CallContext,
@@ -48,6 +48,7 @@ export function createBreakGlassReview({ pool, clock }: AuditorDependencies) {
              on conflict do nothing`,
       values: [decisionId, subject, clock.nowMicros(), comment],
     });
+    sequencer.nudge();
     const review = (await readReviews(pool, [decisionId])).get(decisionId);
     return {
       $typeName: "polytraders.governance.v1.ReviewBreakGlassResponse",

@@ -3,6 +3,7 @@ import type pg from "pg";
 import { heldWallet } from "../../retention/holds.ts";
 import { textOfMicros } from "../../time.ts";
 import { digitsOf } from "../identity.ts";
+import type { NotedScrub } from "./receiptsFile.ts";
 import { rewriteRows } from "./rewriteRows.ts";
 import { type ScrubbedTable, scrubbedTables } from "./tables.ts";
 
@@ -20,6 +21,14 @@ export type Scrubbed = { readonly kind: "scrubbed"; readonly receiptId: string; 
 /** The wallet has to wait: a legal hold in force covers records of it. */
 export type Held = { readonly kind: "held" };
 
+type ScrubOptions = {
+  readonly receiptId: string;
+  readonly nowMicros: number;
+  readonly signal: AbortSignal;
+  /** Called before the scrub is committed. */
+  readonly note: (scrub: NotedScrub) => Promise<void>;
+};
+
 const waitMs = 10;
 
 /**
@@ -29,7 +38,7 @@ const waitMs = 10;
 export async function scrubWallet(
   client: pg.ClientBase,
   closing: Closing,
-  options: { readonly receiptId: string; readonly nowMicros: number; readonly signal: AbortSignal },
+  options: ScrubOptions,
 ): Promise<Scrubbed | Held> {
   if (await heldWallet(client, closing.wallet, closing.identity)) return { kind: "held" };
   await closeWallet(client, closing.identity, options.nowMicros);
@@ -71,7 +80,7 @@ async function writersDone(client: pg.ClientBase, signal: AbortSignal): Promise<
 async function rewrite(
   client: pg.ClientBase,
   closing: Closing,
-  { receiptId, nowMicros }: { readonly receiptId: string; readonly nowMicros: number },
+  { receiptId, nowMicros, note }: ScrubOptions,
 ): Promise<Scrubbed | Held> {
   const { identity, recordId } = closing;
   const wallet = digitsOf(closing.wallet);
@@ -119,6 +128,7 @@ async function rewrite(
       ],
     );
     await client.query("select maintenance.note_rewrite('scrub', 'account closed', null, $1)", [identity]);
+    await note({ scrubbedAt: textOfMicros(nowMicros), receiptId, identity });
     return { kind: "scrubbed", receiptId, records };
   });
 }

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
-import { type Connection, sessionOptions, sqlState } from "../../db/pool.ts";
+import { type Connection, sessionOptions, sqlState, turnGone } from "../../db/pool.ts";
 import { read } from "../../db/read.ts";
+import type { NotedScrub } from "./receiptsFile.ts";
 import { type Closing, type Held, type Scrubbed, scrubWallet } from "./scrubWallet.ts";
 
 /** Scrubs closed accounts, one at a time in the whole cluster (R11). */
@@ -21,8 +22,8 @@ export type Scrubber = {
 export type ScrubState = Scrubbed | Held | { readonly kind: "none" } | { readonly kind: "under way" };
 
 /** Session locks of the database. A purge moves tables away that a scrub has to go through. */
-const purgeLock = "716351, 11";
-const scrubLock = "716351, 12";
+export const purgeLock = "716351, 11";
+export const scrubLock = "716351, 12";
 
 /** How often a caller looks for what somebody else does. */
 const pollMs = 50;
@@ -36,6 +37,8 @@ export function createScrubber(options: {
   readonly admin: Connection | undefined;
   readonly clock: Clock;
   readonly recordId: () => string;
+  /** Notes a scrub outside the database, before it is committed. */
+  readonly note: (scrub: NotedScrub) => Promise<void>;
   /** `scrubEveryMs`: how often what is pending is looked for; legal holds end, other replicas stop. */
   readonly limits: { readonly connectTimeoutMs: number; readonly scrubEveryMs: number };
   readonly log: Logger;
@@ -72,7 +75,7 @@ export function createScrubber(options: {
       application_name: "governance scrub",
       connectionTimeoutMillis: limits.connectTimeoutMs,
       // A process that died must not keep its locks: the server looks whether anybody is there still.
-      options: `${sessionOptions({ ...sessionLimits, connectTimeoutMs: limits.connectTimeoutMs })} -c client_connection_check_interval=1000`,
+      options: `${sessionOptions({ ...sessionLimits, connectTimeoutMs: limits.connectTimeoutMs })} -c client_connection_check_interval=1000 ${turnGone}`,
     });
     client.on("error", () => undefined); // The pending query fails with it.
     await client.connect();
@@ -103,6 +106,7 @@ export function createScrubber(options: {
         receiptId,
         nowMicros: clock.nowMicros(),
         signal: closing.signal,
+        note: options.note,
       });
       if (result.kind === "held") nowHeld.add(each.identity);
       else log.info({ receiptId, records: result.records }, "a closed account was scrubbed");

@@ -1,6 +1,6 @@
-import { cp, readFile, symlink, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { checkout } from "../parts/replica.ts";
+import { copyBuild } from "../parts/build.ts";
 
 /** A mistake that somebody might make, and the scenario whose checker has to see it. */
 export type BrokenBuild = {
@@ -55,10 +55,7 @@ export const brokenBuilds: readonly BrokenBuild[] = [
 
 /** A copy of the service in `folder` with the mistake in it. Throws when the source is not what the mistake was made for. */
 export async function breakBuild(build: BrokenBuild, root: string, folder: string): Promise<void> {
-  for (const part of ["src", "gen", "package.json"]) {
-    await cp(join(root, part), join(folder, part), { recursive: true });
-  }
-  await symlink(join(checkout, "node_modules"), join(folder, "node_modules"));
+  await copyBuild(root, folder);
   const path = join(folder, build.file);
   const source = await readFile(path, "utf8");
   const found = source.split(build.from).length - 1;

@@ -18,6 +18,8 @@ const sources = [
   ["p", "maintenance.purge_run"],
   ["e", "maintenance.purge_end"],
   ["s", "ledger.erasure"],
+  ["b", "auditor.break_glass_review"],
+  ["n", "maintenance.floor_notice"],
 ] as const;
 
 /** Positions are 1, 2, 3 … in each epoch, every record has exactly one, and every position is a record's. */
@@ -65,7 +67,7 @@ export async function checkLog(client: pg.Client): Promise<readonly Finding[]> {
          group by 1, 2, 3)
        select (select count(*) from ${table}) as records, count(*) filter (where positions = 1) as once,
          (select count(*) from log.entry where source = '${source}') as entries,
-         (select count(*) from (select position < lag(position) over (order by epoch, xid, ord) as back from placed) p where back)
+         (select count(*) from (select position < lag(position) over (partition by epoch order by xid, ord) as back from placed) p where back)
            as unordered
        from placed`,
     );

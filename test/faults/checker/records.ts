@@ -5,7 +5,7 @@ import type { Content } from "../load/history.ts";
 export type Row = {
   readonly recordId: string;
   readonly content: Content;
-  /** null while it has none. */
+  /** Grows with the log, also over its epochs; null while it has none. */
   readonly position: number | null;
 };
 
@@ -30,7 +30,7 @@ export async function readRecords(client: pg.Client): Promise<Records> {
     const position =
       source === undefined
         ? "null::int8 as position"
-        : `(select e.position from log.entry e where e.epoch = t.epoch and e.xid = t.xid and e.ord = t.ord
+        : `(select e.epoch * 100000000::int8 + e.position from log.entry e where e.epoch = t.epoch and e.xid = t.xid and e.ord = t.ord
            and e.source = '${source}') as position`;
     const { rows } = await client.query<Columns>(
       `select ${id} as record_id, ${position}, ${columns.join(", ")} from ${table} t`,

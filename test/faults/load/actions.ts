@@ -58,14 +58,15 @@ async function recordUntilAcked(caller: Caller, content: Content): Promise<Answe
 }
 
 async function record(caller: Caller, content: Content): Promise<Answer> {
+  const { replica, connection } = caller.way();
   const call = caller.history.sent({
     method: "RecordUserAction",
     id: content.event_id ?? "",
     content,
     orderKey: content.session_id ?? undefined,
-    replica: caller.replica,
+    replica,
   });
-  const answer = await caller.connection
+  const answer = await connection
     .call(UserActivityLedgerService.method.recordUserAction, actionRequest(content), 3_000)
     .then(acked, failed);
   caller.history.answered(call, answer);

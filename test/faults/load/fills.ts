@@ -26,12 +26,13 @@ export async function recordFills(caller: Caller): Promise<void> {
 }
 
 async function record(caller: Caller, content: Content): Promise<Answer> {
+  const { replica, connection } = caller.way();
   const call = caller.history.sent({
     method: "RecordExecutionReport",
     id: content.fill_id ?? "",
     content,
     orderKey: undefined,
-    replica: caller.replica,
+    replica,
   });
   const { fill_id: fillId, trace_id: traceId, status, size, price } = content;
   const request = {
@@ -41,7 +42,7 @@ async function record(caller: Caller, content: Content): Promise<Answer> {
     size: size ?? "",
     price: price ?? "",
   };
-  const answer = await caller.connection
+  const answer = await connection
     .call(UserActivityLedgerService.method.recordExecutionReport, request, 3_000)
     .then(acked, failed);
   caller.history.answered(call, answer);

@@ -8,17 +8,20 @@ import type { History } from "./history.ts";
 import { streamActions } from "./stream.ts";
 import { checkWrites } from "./writes.ts";
 
+/** A replica, and the caller's connection to it. */
+export type Way = { readonly replica: string; readonly connection: Connection };
+
 /** What all callers share. */
 export type Caller = {
   /** Names what it sends; no two are alike. */
   readonly name: string;
   readonly subject: string;
-  readonly replica: string;
-  readonly connection: Connection;
+  /** Where the next call goes: to each replica in turn, as behind a balancer. */
+  way(): Way;
   readonly history: History;
   readonly random: Random;
   /** Told of a stream that hears nothing, neither an answer nor an error. */
-  silent(text: string): void;
+  silent(replica: string, text: string): void;
   /** True once the caller is to stop after the call under way. */
   isOver(): boolean;
   /** What it waits between two calls, in milliseconds, at most. */
@@ -30,7 +33,7 @@ export type Load = {
   stop(): Promise<void>;
 };
 
-/** How many of each; those of a kind share connections by four. */
+/** How many of each; those of a kind share connections by four, one to each replica. */
 export type Crowd = {
   readonly actions: number;
   readonly streams: number;
@@ -41,18 +44,22 @@ export type Crowd = {
 
 export const usualCrowd: Crowd = { actions: 6, streams: 2, fills: 3, writes: 8, paceMs: 25 };
 
+/** For several replicas behind one balancer, which need cores too. */
+export const balancedCrowd: Crowd = { actions: 4, streams: 1, fills: 2, writes: 6, paceMs: 40 };
+
 let loads = 0;
 
 /** Real clients over several connections, until they are stopped. */
 export async function startLoad(options: {
-  readonly replica: Replica;
+  /** Those that stand behind one balancer. */
+  readonly replicas: readonly Replica[];
   readonly history: History;
   readonly random: Random;
   readonly crowd: Crowd;
-  readonly onSilence: (text: string) => void;
+  readonly onSilence: (replica: string, text: string) => void;
 }): Promise<Load> {
-  const { replica, history, crowd } = options;
-  const load = `${replica.name}${++loads}`;
+  const { replicas, history, crowd } = options;
+  const load = `${replicas.map(({ name }) => name).join("")}${++loads}`;
   const connections: Connection[] = [];
   let over = false;
   const callers: Promise<void>[] = [];
@@ -63,19 +70,18 @@ export async function startLoad(options: {
     ["writes", checkWrites],
   ] as const;
   for (const [kind, run] of kinds) {
-    let connection: Connection | undefined;
+    let ways: readonly Way[] = [];
     for (let i = 0; i < crowd[kind]; i++) {
       const subject = `${kind}-${load}-${Math.floor(i / 4)}`;
-      if (connection === undefined || i % 4 === 0) {
-        connection = connect(replica.grpcPort, await replica.token("bot", subject));
-        connections.push(connection);
+      if (i % 4 === 0) {
+        ways = await Promise.all(replicas.map((each) => wayTo(each, subject)));
+        connections.push(...ways.map(({ connection }) => connection));
       }
       const name = `${kind}-${load}-${i}`;
       const caller: Caller = {
         name,
         subject,
-        replica: replica.name,
-        connection,
+        way: inTurn(ways, i),
         history,
         random: options.random.fork(name),
         silent: options.onSilence,
@@ -91,6 +97,20 @@ export async function startLoad(options: {
       await Promise.all(callers);
       for (const connection of connections) connection[Symbol.dispose]();
     },
+  };
+}
+
+async function wayTo(replica: Replica, subject: string): Promise<Way> {
+  const connection = connect(replica.grpcPort, await replica.token("bot", subject));
+  return { replica: replica.name, connection };
+}
+
+function inTurn(ways: readonly Way[], first: number): () => Way {
+  let next = first;
+  return () => {
+    const way = ways[next++ % ways.length];
+    if (way === undefined) throw new Error("a caller needs a replica");
+    return way;
   };
 }
 

@@ -30,7 +30,8 @@ const silenceMs = 8_000;
 /** Runs until the stream breaks or is over; how many events are done then. */
 function oneStream(caller: Caller, events: Content[], doneBefore: number): Promise<number> {
   const { random, history } = caller;
-  const stream = caller.connection.streamUserActions();
+  const { replica, connection } = caller.way();
+  const stream = connection.streamUserActions();
   /** Tries of this stream that wait for their ack, by offset. */
   const waiting = new Map<number, Call>();
   let done = doneBefore;
@@ -52,7 +53,7 @@ function oneStream(caller: Caller, events: Content[], doneBefore: number): Promi
           id: content.event_id ?? "",
           content,
           orderKey: content.session_id ?? undefined,
-          replica: caller.replica,
+          replica,
         }),
       );
     }
@@ -94,7 +95,7 @@ function oneStream(caller: Caller, events: Content[], doneBefore: number): Promi
       const isWaiting = !isOpen || waiting.size > 0 || caller.isOver();
       if (!isWaiting || performance.now() - heardMs < silenceMs) return;
       const state = isOpen ? `${waiting.size} events wait for their ack` : "it was not opened";
-      caller.silent(`${caller.name}: a stream heard nothing for ${silenceMs} ms (${state})`);
+      caller.silent(replica, `${caller.name}: a stream heard nothing for ${silenceMs} ms (${state})`);
       stream.cancel();
     }, 250);
     const end = (answer: ReturnType<typeof failed>) => {
@@ -117,7 +118,7 @@ function oneStream(caller: Caller, events: Content[], doneBefore: number): Promi
           id: content.event_id ?? "",
           content,
           orderKey: undefined,
-          replica: caller.replica,
+          replica,
         });
         history.answered(call, { kind: "acked", durability: "durable" });
       }

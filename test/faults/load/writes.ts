@@ -40,12 +40,13 @@ const deadlineMs = 500;
 let anonymous = 0;
 
 export async function checkWrite(caller: Caller, content: Content, n: number): Promise<Answer> {
+  const { replica, connection } = caller.way();
   const call = caller.history.sent({
     method: "CheckWrite",
     id: content.write_id === null ? `${caller.name}-${n} without id ${++anonymous}` : `${content.write_id}`,
     content,
     orderKey: content.param_name ?? undefined,
-    replica: caller.replica,
+    replica,
   });
   const request = {
     botSlug: content.bot_slug ?? "",
@@ -55,7 +56,7 @@ export async function checkWrite(caller: Caller, content: Content, n: number): P
     editorId: content.editor_id ?? "",
     writeId: content.write_id ?? "",
   };
-  const answer = await caller.connection
+  const answer = await connection
     .call(ParameterChangeAuditorService.method.checkWrite, request, deadlineMs)
     .then(judged, failed);
   caller.history.answered(call, answer);
@@ -74,15 +75,16 @@ function judged({ durability, decisionId }: CheckWriteResponse): Answer {
 }
 
 async function confirmWrite(caller: Caller, decisionId: string): Promise<void> {
+  const { replica, connection } = caller.way();
   const call = caller.history.sent({
     method: "ConfirmWrite",
     id: decisionId,
     content: { decision_id: decisionId, outcome: "APPLIED" },
     orderKey: undefined,
-    replica: caller.replica,
+    replica,
   });
   const request = { decisionId, outcome: WriteOutcome.APPLIED };
-  const answer = await caller.connection
+  const answer = await connection
     .call(ParameterChangeAuditorService.method.confirmWrite, request, 1_000)
     .then(({ durability }): Answer => {
       if (durability === Durability.NOT_RECORDED) return { kind: "not_recorded" };

@@ -37,12 +37,19 @@ export async function startVictim(
   return runVictim(folder, settings);
 }
 
+/** Starts the cluster that lies in a folder, with settings over those of its files. */
+export type StartCluster = (
+  folder: string,
+  settings: Readonly<Record<string, string>>,
+) => Promise<EmbeddedPostgres>;
+
 /** The cluster that lies in `folder`. */
 export async function runVictim(
   folder: string,
   settings: Readonly<Record<string, string>> = {},
+  startIt: StartCluster = startCluster,
 ): Promise<Victim> {
-  const start = () => startCluster(folder, settings);
+  const start = () => startIt(folder, settings);
   let running: EmbeddedPostgres | undefined = await start();
   const connections = databaseOf(running);
   const { host, port } = running.superuser;

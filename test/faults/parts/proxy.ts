@@ -21,6 +21,8 @@ export type Weather =
 export type Network = AsyncDisposable & {
   through(url: string): string;
   change(weather: Weather): void;
+  /** Resolves when the service next says the text to Postgres: the name of a statement, for one. */
+  says(text: string): Promise<void>;
   /** Answers thrown away so far. */
   readonly lost: number;
 };
@@ -32,6 +34,7 @@ export async function startNetwork(socket: () => string | undefined): Promise<Ne
   const unanswered = new Set<net.Socket>();
   let weather: Weather = { kind: "fair" };
   let lost = 0;
+  const listening = new Set<{ readonly text: string; readonly heard: () => void }>();
 
   const server = net.createServer({ allowHalfOpen: false }, (client) => {
     client.on("error", () => client.destroy());
@@ -73,6 +76,11 @@ export async function startNetwork(socket: () => string | undefined): Promise<Ne
     client.on("data", (bytes) => {
       if (weather.kind === "blackhole" || weather.kind === "half-open") return;
       toServer(() => upstream.write(bytes));
+      for (const each of listening) {
+        if (!bytes.includes(each.text)) continue;
+        listening.delete(each);
+        each.heard();
+      }
     });
     upstream.on("data", (bytes) => {
       if (weather.kind === "blackhole" || weather.kind === "half-open") return;
@@ -130,6 +138,7 @@ export async function startNetwork(socket: () => string | undefined): Promise<Ne
       // What was said into a black hole is lost, so whoever said it is told once packets flow again: as TCP would.
       if (was.kind === "blackhole" || was.kind === "half-open") cutAll();
     },
+    says: (text) => new Promise((heard) => listening.add({ text, heard })),
     get lost() {
       return lost;
     },

@@ -19,8 +19,11 @@ export type Replica = AsyncDisposable & {
   kill(): Promise<void>;
   /** SIGTERM, and how it ended. */
   stop(): Promise<{ readonly code: number | null; readonly ms: number }>;
-  /** Starts it again. Rejects when it ends instead, with its last words. */
-  start(): Promise<void>;
+  /** SIGSTOP, and SIGCONT. */
+  freeze(): void;
+  thaw(): void;
+  /** Starts it again, from the src/ of another folder if one is given. Rejects when it ends instead, with its last words. */
+  start(from?: string): Promise<void>;
   token(role: string, subject: string): Promise<string>;
   /** The value of a metric, summed over its labels; undefined where there is none. */
   metric(name: string): Promise<number | undefined>;
@@ -42,13 +45,14 @@ export async function startReplica(options: {
 }): Promise<Replica> {
   const dataDir = join(options.folder, "data");
   const logFile = join(options.folder, "service.log");
-  const program = join(options.root ?? checkout, "src", "cli", "governance.ts");
+  let root = options.root ?? checkout;
   const ports = { grpc: 0, http: 0 };
   const away: { fromMs: number; untilMs: number }[] = [];
   let child: ChildProcess | undefined;
   let pid = 0;
 
   async function start(): Promise<void> {
+    const program = join(root, "src", "cli", "governance.ts");
     const { PATH = "", HOME = "", TMPDIR } = process.env;
     mkdirSync(options.folder, { recursive: true });
     const log = openSync(logFile, "a");
@@ -77,12 +81,16 @@ export async function startReplica(options: {
     ports.grpc = said.grpcPort;
     ports.http = said.httpPort;
     pid = options.under === undefined ? (started.pid ?? 0) : await lockHolder(dataDir);
-    const last = away.at(-1);
-    if (last !== undefined) last.untilMs = performance.now();
+    comeBack();
   }
 
   function leave(): void {
     away.push({ fromMs: performance.now(), untilMs: Number.POSITIVE_INFINITY });
+  }
+
+  function comeBack(): void {
+    const last = away.at(-1);
+    if (last !== undefined) last.untilMs = performance.now();
   }
 
   await start();
@@ -115,7 +123,18 @@ export async function startReplica(options: {
       await ended(child);
       return { code: child.exitCode, ms: performance.now() - asked };
     },
-    start,
+    freeze() {
+      leave();
+      signal(pid, "SIGSTOP");
+    },
+    thaw() {
+      signal(pid, "SIGCONT");
+      comeBack();
+    },
+    start(from = root) {
+      root = from;
+      return start();
+    },
     token: (role, subject) =>
       developmentToken(signing, { subject, roles: [role], wallet: undefined, ttlSeconds: 86_400 }),
     async metric(name) {
@@ -130,6 +149,7 @@ export async function startReplica(options: {
     logged: () => readFile(logFile, "utf8"),
     async [Symbol.asyncDispose]() {
       if (child === undefined || hasEnded(child)) return;
+      signal(pid, "SIGCONT");
       signal(pid, "SIGTERM");
       const timer = setTimeout(() => signal(pid, "SIGKILL"), 15_000);
       await ended(child);

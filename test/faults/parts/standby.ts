@@ -12,7 +12,7 @@ const name = "standby";
  * synchronous: no commit of the primary's is answered any more before the standby has it.
  */
 export async function startStandby(primary: Victim, folder: string): Promise<Victim> {
-  await takeBackup(primary, folder);
+  await takeBackup(primary, folder, "standby.signal");
   const source = new URL(primary.url("superuser"));
   source.searchParams.set("application_name", name);
   await using started = new AsyncDisposableStack();
@@ -24,8 +24,12 @@ export async function startStandby(primary: Victim, folder: string): Promise<Vic
   return standby;
 }
 
-/** As pg_basebackup does it, which the embedded Postgres lacks. */
-async function takeBackup(primary: Victim, folder: string): Promise<void> {
+/** As pg_basebackup does it, which the embedded Postgres lacks. What it holds ends when this does; signal says what becomes of it. */
+export async function takeBackup(
+  primary: Victim,
+  folder: string,
+  signal: "standby.signal" | "recovery.signal",
+): Promise<void> {
   const session = await primary.session();
   try {
     const { rows } = await session.query<{ data_directory: string }>("show data_directory");
@@ -38,8 +42,10 @@ async function takeBackup(primary: Victim, folder: string): Promise<void> {
     const { rows: stopped } = await session.query<{ labelfile: string }>(
       "select labelfile from pg_backup_stop(wait_for_archive => false)",
     );
+    // The backup's own end is among what was written since.
+    await promisify(execFile)("cp", ["-a", `${join(from, "pg_wal")}/.`, join(to, "pg_wal")]);
     const { uid, gid } = await stat(to);
-    const files = { backup_label: stopped[0]?.labelfile ?? "", "standby.signal": "" };
+    const files = { backup_label: stopped[0]?.labelfile ?? "", [signal]: "" };
     for (const [file, text] of Object.entries(files)) {
       await writeFile(join(to, file), text);
       await chown(join(to, file), uid, gid);

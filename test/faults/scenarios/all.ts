@@ -1,10 +1,13 @@
 import type { Scenario } from "../scenario.ts";
+import { backupRecovered } from "./backupRecovered.ts";
 import { bothKilled } from "./bothKilled.ts";
 import { disks } from "./disks.ts";
+import { dumpRestored } from "./dumpRestored.ts";
 import { failover } from "./failover.ts";
 import { fsyncFaults } from "./fsync.ts";
 import { herd } from "./herd.ts";
 import { locks } from "./locks.ts";
+import { logLeader } from "./logLeader.ts";
 import { months } from "./months.ts";
 import { networkFaults } from "./network.ts";
 import { outage } from "./outage.ts";
@@ -12,6 +15,8 @@ import { postgresFrozen } from "./postgresFrozen.ts";
 import { postgresKilled } from "./postgresKilled.ts";
 import { powerCut } from "./powerCut.ts";
 import { replayed } from "./replayed.ts";
+import { replicasTogether } from "./replicasTogether.ts";
+import { rollingUpgrade } from "./rollingUpgrade.ts";
 import { serviceKilled } from "./serviceKilled.ts";
 import { sigterm } from "./sigterm.ts";
 import { spoolDamaged } from "./spoolDamaged.ts";
@@ -27,6 +32,8 @@ export const scenarios: readonly Scenario[] = [
   ...networkFaults,
   ...failover,
   standbyPromoted,
+  dumpRestored,
+  backupRecovered,
   ...locks,
   ...disks,
   ...fsyncFaults,
@@ -37,5 +44,8 @@ export const scenarios: readonly Scenario[] = [
   herd,
   sigterm,
   twoReplicas,
+  ...logLeader,
+  replicasTogether,
+  rollingUpgrade,
   months,
 ];

@@ -169,7 +169,10 @@ describe("what operators are given", () => {
   test("each metric that rules and dashboard name is one that a running service has", async () => {
     await using folder = await mkdtempDisposable(join(tmpdir(), "governance-metrics-"));
     await using receiver = await startReceiver(folder.path);
-    await using service = await startTestService({ config: receiver.config });
+    await using service = await startTestService({
+      config: receiver.config,
+      env: { GOVERNANCE_NATS_SERVERS: "nobody.invalid" },
+    });
     await (await auditorAs(service, "config-store")).checkWrite(write("p"));
     await (await ledgerAs(service, "bot")).recordUserAction(action("evt"));
     const page = await (await fetch(`http://127.0.0.1:${service.httpPort}/metrics`)).text();

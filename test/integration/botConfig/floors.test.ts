@@ -3,6 +3,7 @@ import { logRecords } from "../../support/logRecords.ts";
 import { metricValue } from "../../support/metrics.ts";
 import { refusalOf } from "../../support/refusal.ts";
 import { startTestService, type TestService } from "../../support/service.ts";
+import { eventTypesOf, readReports, reportsAs } from "../reports/reading.ts";
 import {
   auditor,
   type ConfigClient,
@@ -66,6 +67,27 @@ describe.each(["shadow_only", "enforce"])("in %s", (mode) => {
       expect(await parameterOf(operator, botId, paramName)).toEqual(inForce);
     },
   );
+
+  test("each refusal is on record, and told at its place with what it emits", async () => {
+    await using reader = readReports(await reportsAs(service, "compliance"), {});
+    const told = await reader.until((messages) => messages.length >= 13);
+    const refused = "BOT_CONFIG_REFUSED";
+    const tooShort = "RETENTION_BELOW_REGULATORY_MINIMUM";
+    expect(eventTypesOf(told)).toEqual([
+      ...Array.from({ length: 4 }, () => [refused, tooShort]).flat(),
+      ...[refused, refused, refused, "AUDIT_RETENTION_WARN", refused, "AUDIT_RETENTION_WARN"],
+    ]);
+    const report = told[0]?.report;
+    if (report?.case !== "operations") throw new Error("a refusal is an operations report");
+    const { auditedBot, paramName, recordedBy, detailsJson } = report.value;
+    expect([auditedBot, paramName, recordedBy]).toEqual([ledger, "retain_days", "operator-7"]);
+    expect(JSON.parse(detailsJson ?? "")).toEqual({
+      occasion: "UPDATE",
+      bot_id: ledger,
+      param_name: "retain_days",
+      value: 2554,
+    });
+  });
 });
 
 test("the floor itself is taken, and so is a lower value than the one in force above it", async () => {
@@ -93,7 +115,11 @@ test("a file's value below its floor starts, is warned of, and a stored one abov
       parameters.map(({ warning }) => warning).filter((warning) => warning !== ""),
     );
   };
-  expect(await warnings()).toEqual(["RETENTION_BELOW_REGULATORY_MINIMUM", "AUDIT_RETENTION_WARN"]);
+  const codes = ["RETENTION_BELOW_REGULATORY_MINIMUM", "AUDIT_RETENTION_WARN"];
+  expect(await warnings()).toEqual(codes);
+  await using reader = readReports(await reportsAs(service, "compliance"), {});
+  const told = eventTypesOf(await reader.until((messages) => messages.length >= 2));
+  expect(told.toSorted()).toEqual(codes.toSorted());
   await operator.updateBotConfig(change(ledger, "retain_days", 2555));
   await operator.updateBotConfig(change(auditor, "retain_history_days", 365));
   expect(await warnings()).toEqual([]);

@@ -1,11 +1,18 @@
+import { execFile } from "node:child_process";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { migrate, migrations } from "../../../src/db/migrate.ts";
+import { appendActions } from "../../../src/ledger/append.ts";
+import { makeNextVersion, nextMigration } from "../../faults/parts/build.ts";
+import { checkout } from "../../faults/parts/replica.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/database.ts";
 import { startTestService } from "../../support/service.ts";
+import { until } from "../alerts/receiving.ts";
+import { actionRow } from "../log/records.ts";
 
 let database: TestDatabase;
 let running: AsyncDisposableStack;
@@ -60,6 +67,39 @@ test("ten services that start on a fresh database at the same moment all serve",
     const { status } = await fetch(`http://127.0.0.1:${service.httpPort}/healthz`);
     expect(status).toBe(200);
   }
+});
+
+test("a migration that a reader keeps from its locks keeps nobody waiting behind it, and runs when the reader is done", async () => {
+  const folder = running.use(await mkdtempDisposable(join(tmpdir(), "governance-next-"))).path;
+  await makeNextVersion(checkout, folder);
+  const reader = new pg.Client({ connectionString: database.url("superuser") });
+  await reader.connect();
+  await reader.query("begin");
+  await reader.query("select from ledger.user_action");
+  const ran = promisify(execFile)(process.execPath, [join(folder, "src/cli/governance.ts"), "migrate"], {
+    env: {
+      ...process.env,
+      DATABASE_URL: database.url("service"),
+      DATABASE_ADMIN_URL: database.url("admin"),
+    },
+  });
+  const writer = new pg.Client({ connectionString: database.url("service"), statement_timeout: 1_000 });
+  await writer.connect();
+  const isWaiting = `select from pg_locks where mode = 'AccessExclusiveLock' and not granted
+    and relation = 'ledger.user_action'::regclass and database = (select oid from pg_database where datname = current_database())`;
+  try {
+    await writer.query("select maintenance.ensure_month('2026-05-01Z')");
+    // Twice: it comes back for its locks.
+    for (let waits = 0; waits < 2; waits++) {
+      await until("it waits", async () => (await database.query("superuser", isWaiting)).length > 0);
+      await appendActions(writer, [actionRow(`behind it ${waits}`)]);
+      await until("it let go", async () => (await database.query("superuser", isWaiting)).length === 0);
+    }
+  } finally {
+    await reader.end();
+    await writer.end();
+  }
+  expect((await ran).stdout).toContain(`ran ${nextMigration}\n`);
 });
 
 test("migrating again does nothing and loses nothing", async () => {

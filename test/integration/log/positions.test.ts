@@ -224,6 +224,7 @@ test("two who place at the same moment take turns", async () => {
 
 test.each([
   ["another cluster", "system_identifier = 1"],
+  ["another table of the same cluster", "table_id = 1"],
   ["a cluster whose transactions had come further", "horizon = '9000000000000000'"],
 ])("a log that belongs to %s is not continued", async (_, difference) => {
   await database.query("superuser", `update log.state set ${difference}`);

@@ -133,6 +133,14 @@ test("a value that goes below a floor is refused with its code, and nothing else
   ]);
   const refusals = `polytraders_gov_parameterchangeauditor_rejections_total{reason="${code}"}`;
   expect(await metricValue(service, refusals)).toBe(1);
+  const noted = () =>
+    service.database.query(
+      "superuser",
+      "select occasion, param_name, value_json, reason_codes, asked_by from maintenance.floor_notice",
+    );
+  await eventually(noted, [
+    { occasion: "FILE", param_name: "retain_days", value_json: "30", reason_codes: [code], asked_by: null },
+  ]);
 });
 
 test("another ticket system is asked from then on, and none when there is none any more", async () => {

@@ -9,6 +9,7 @@ import { RecordKind } from "../../../gen/ts/polytraders/governance/v1/retention_
 import { auditorAs, ledgerAs } from "../../support/callers.ts";
 import { refusalOf } from "../../support/refusal.ts";
 import { exampleTiers, write } from "../auditor/writes.ts";
+import { auditor, change, configAs } from "../botConfig/config.ts";
 import { action } from "../ledger/actions.ts";
 import { fill } from "../ledger/fillReports.ts";
 import { type Past, startPast } from "../retention/past.ts";
@@ -50,7 +51,11 @@ beforeAll(async () => {
   // The auditor.
   await store.checkWrite(p0("armed"));
   const oncall = await auditorAs(service, "break-glass");
-  await oncall.checkWrite({ ...p0("armed"), breakGlassReason: "the venue is down" });
+  const emergency = await oncall.checkWrite({ ...p0("armed"), breakGlassReason: "the venue is down" });
+  const carol = await auditorAs(service, "compliance", { subject: "carol" });
+  await carol.reviewBreakGlass({ decisionId: emergency.decisionId, comment: `agreed; 0x${digits}` });
+  const operator = await configAs(service, "operator");
+  await refusalOf(operator.updateBotConfig(change(auditor, "retain_history_days", 89)));
   await store.recordUngatedWrite({
     ...p0("armed"),
     writeId: "u1",
@@ -128,6 +133,9 @@ test.each([
   ["PARAM_CHANGED", 3],
   ["AUDIT_TICKET_REQUIRED", 1],
   ["BREAK_GLASS_USED", 1],
+  ["BREAK_GLASS_REVIEWED", 1],
+  ["BOT_CONFIG_REFUSED", 1],
+  ["AUDIT_RETENTION_WARN", 1],
   ["UNGATED_WRITE", 1],
   ["P0_PARAMETER_CHANGED", 3],
   ["WRITE_CONFIRMED", 1],
@@ -202,6 +210,13 @@ test("details tell what the other fields cannot", () => {
   expect(detailsOf(reportsOf("BREAK_GLASS_USED")[0])).toMatchObject({
     break_glass_reason: "the venue is down",
   });
+  const reviewed = reportsOf("BREAK_GLASS_REVIEWED")[0];
+  expect(reviewed).toMatchObject({
+    auditedBot: "risk.killswitch",
+    paramName: "armed",
+    recordedBy: "carol",
+  });
+  expect(detailsOf(reviewed)).toMatchObject({ comment: expect.stringMatching(/^agreed/) });
   expect(detailsOf(reportsOf("WRITE_CONFIRMED")[0])).toEqual({ outcome: "APPLIED" });
   const recoveries = reportsOf("STORE_RECOVERED").map(detailsOf); // A slow machine has some of its own.
   expect(recoveries).toContainEqual(expect.objectContaining({ buffered: 5, flushed: 4, lost: 0 }));

@@ -45,6 +45,7 @@ function fakeLog() {
         return one.message;
       },
       progressMs: undefined,
+      readEpoch: async (epoch) => ({ epoch, last: log.length, next: undefined }),
       onPlace: () => undefined,
       signal,
     });

@@ -52,6 +52,7 @@ function oneAtATime() {
     call: (subject: string, more: { withinMs?: number; isGone?: () => boolean } = {}) =>
       pipeline.unary(rpc, () => create(CheckWriteRequestSchema), {
         authorization: subject,
+        headers: {},
         deadlineMs: clock.monotonicMs() + (more.withinMs ?? Number.POSITIVE_INFINITY),
         isGone: more.isGone ?? (() => false),
         onGone: () => undefined,

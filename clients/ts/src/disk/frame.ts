@@ -1,3 +1,5 @@
+import * as zlib from "node:zlib";
+
 /** A record in a file: its length, a CRC-32 of what follows, its number, and its bytes. Little-endian. */
 export const headerBytes = 16;
 
@@ -10,8 +12,10 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/** The CRC-32 of zlib, which Node has of its own from 20.15 on only. */
-export function crc32(bytes: Uint8Array): number {
+/** The CRC-32 of zlib, which Node has of its own from 20.15 on only, and ten times as fast. */
+export const crc32: (bytes: Uint8Array) => number = "crc32" in zlib ? zlib.crc32 : ownCrc32;
+
+export function ownCrc32(bytes: Uint8Array): number {
   let value = -1;
   for (let at = 0; at < bytes.length; at++) {
     value = (value >>> 8) ^ (table[(value ^ (bytes[at] ?? 0)) & 0xff] ?? 0);
@@ -29,7 +33,9 @@ export function framed(records: readonly Numbered[]): Buffer {
   for (const { number, record } of records) {
     const end = at + headerBytes + record.length;
     bytes.writeUInt32LE(record.length, at);
-    bytes.writeBigUInt64LE(BigInt(number), at + 8);
+    // Not writeBigUInt64LE: it is ten times as slow.
+    bytes.writeUInt32LE(number >>> 0, at + 8);
+    bytes.writeUInt32LE(Math.floor(number / 2 ** 32), at + 12);
     bytes.set(record, at + headerBytes);
     bytes.writeUInt32LE(crc32(bytes.subarray(at + 8, end)), at + 4);
     at = end;

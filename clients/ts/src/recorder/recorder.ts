@@ -17,7 +17,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { isCode, replaceFile } from "../disk/durable.ts";
 import { openJournal } from "../disk/journal.ts";
 import { lockFolder } from "../disk/lock.ts";
-import { refuseBrokenText, refuseTooLong } from "../encode.ts";
+import { refuseTooLong } from "../encode.ts";
 import {
   type ExecutionReport,
   ExecutionReportSchema,
@@ -215,10 +215,10 @@ async function openKind<D extends DescMessage>(options: KindOptions<D>) {
 
   return {
     async record(messages: readonly MessageShape<D>[]): Promise<readonly MessageShape<D>[]> {
-      for (const [index, message] of messages.entries()) refuseBrokenText(message, `${name}[${index}]`);
       const records = options.encode(messages);
-      for (const [index, record] of records.entries())
-        refuseTooLong(record, maxRecordBytes, `${name}[${index}]`);
+      records.forEach((record, index) => {
+        if (record.length > maxRecordBytes) refuseTooLong(record, maxRecordBytes, `${name}[${index}]`);
+      });
       await queue.add(records);
       return messages;
     },

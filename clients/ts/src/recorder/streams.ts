@@ -8,6 +8,7 @@ import {
 } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import type { Client } from "@connectrpc/connect";
+import { refuseBrokenText } from "../encode.ts";
 import {
   type ExecutionReport,
   ExecutionReportBatchSchema,
@@ -90,16 +91,25 @@ function filled<M extends Message & { firstOffset: bigint }>(
 
 /**
  * Messages as they are kept: each with its length before it, as a field of a batch has it. Encoding them as one batch is
- * a third of the work of doing it one by one.
+ * a third of the work of doing it one by one. Throws a TypeError for text that would arrive changed.
  */
 export function actionRecords(actions: readonly UserAction[]): Uint8Array[] {
-  return split(toBinary(UserActionBatchSchema, create(UserActionBatchSchema, { actions: [...actions] })));
+  const batch = create(UserActionBatchSchema, { actions: [...actions] });
+  return split(unbroken(toBinary(UserActionBatchSchema, batch), actions, "actions"));
 }
 
 /** Likewise. */
 export function reportRecords(reports: readonly ExecutionReport[]): Uint8Array[] {
   const batch = create(ExecutionReportBatchSchema, { reports: [...reports] });
-  return split(toBinary(ExecutionReportBatchSchema, batch));
+  return split(unbroken(toBinary(ExecutionReportBatchSchema, batch), reports, "reports"));
+}
+
+/** Half of a surrogate pair is encoded as U+FFFD: only where that stands is the text looked through. */
+function unbroken(batch: Uint8Array, messages: readonly Message[], what: string): Uint8Array {
+  if (Buffer.from(batch.buffer, batch.byteOffset, batch.length).includes("\ufffd")) {
+    for (const [index, message] of messages.entries()) refuseBrokenText(message, `${what}[${index}]`);
+  }
+  return batch;
 }
 
 function split(batch: Uint8Array): Uint8Array[] {

@@ -72,7 +72,9 @@ const (
 	// ABORTED. Records that the export had promised were scrubbed or purged
 	// since it began: start it again.
 	ErrorReason_ERROR_REASON_EXPORT_CHANGED ErrorReason = 17
-	// ABORTED. The position belongs to an earlier epoch of the log: start again.
+	// ABORTED. The log went on in a new epoch from an earlier place, as after a
+	// restore. StreamReports: go on behind the metadata's epoch and position, without
+	// what came behind them. Exports: start again.
 	ErrorReason_ERROR_REASON_LOG_EPOCH_CHANGED ErrorReason = 18
 	// UNAVAILABLE. The log has not caught up with what was committed before the
 	// call, because somebody holds a write transaction open on the database.

@@ -22,10 +22,10 @@ const (
 )
 
 // A place in the log. Positions count from 1 without gaps within an epoch; a
-// restore or a lossy failover begins a new epoch.
+// restore or a failover of the database begins a new epoch.
 type LogPosition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The epoch, from 1.
+	// The epoch, from 1. Later ones are larger, by any number.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// The position, from 1; 0 is before the first.
 	Position int64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
@@ -95,8 +95,10 @@ type StreamReportsRequest struct {
 	// Absent: both.
 	Topic string `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
 	// Goes on behind this position, e.g. the `at` of the last message that came.
-	// Absent: from the beginning of the log. Of another epoch than the log's:
-	// LOG_EPOCH_CHANGED. Behind the log's end: INVALID_FIELD.
+	// Absent: from the beginning of the log. At an epoch's end the next one follows.
+	// Behind what the database has of an earlier epoch, or of one that it has not,
+	// as after a restore: LOG_EPOCH_CHANGED, whose metadata `epoch` and `position`
+	// say where to go on. Behind the log's end: INVALID_FIELD.
 	After *LogPosition `protobuf:"bytes,2,opt,name=after,proto3" json:"after,omitempty"`
 	// Only these event types. Empty: all.
 	EventTypes []string `protobuf:"bytes,3,rep,name=event_types,json=eventTypes,proto3" json:"event_types,omitempty"`

@@ -156,7 +156,9 @@ export const ErrorReason = {
   EXPORT_CHANGED: 17,
 
   /**
-   * ABORTED. The position belongs to an earlier epoch of the log: start again.
+   * ABORTED. The log went on in a new epoch from an earlier place, as after a
+   * restore. StreamReports: go on behind the metadata's epoch and position, without
+   * what came behind them. Exports: start again.
    *
    * @generated from enum value: ERROR_REASON_LOG_EPOCH_CHANGED = 18;
    */

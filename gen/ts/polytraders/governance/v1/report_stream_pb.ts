@@ -16,13 +16,13 @@ export const file_polytraders_governance_v1_report_stream: GenFile = /*@__PURE__
 
 /**
  * A place in the log. Positions count from 1 without gaps within an epoch; a
- * restore or a lossy failover begins a new epoch.
+ * restore or a failover of the database begins a new epoch.
  *
  * @generated from message polytraders.governance.v1.LogPosition
  */
 export type LogPosition = Message<"polytraders.governance.v1.LogPosition"> & {
   /**
-   * The epoch, from 1.
+   * The epoch, from 1. Later ones are larger, by any number.
    *
    * @generated from field: int64 epoch = 1;
    */
@@ -68,8 +68,10 @@ export type StreamReportsRequest = Message<"polytraders.governance.v1.StreamRepo
 
   /**
    * Goes on behind this position, e.g. the `at` of the last message that came.
-   * Absent: from the beginning of the log. Of another epoch than the log's:
-   * LOG_EPOCH_CHANGED. Behind the log's end: INVALID_FIELD.
+   * Absent: from the beginning of the log. At an epoch's end the next one follows.
+   * Behind what the database has of an earlier epoch, or of one that it has not,
+   * as after a restore: LOG_EPOCH_CHANGED, whose metadata `epoch` and `position`
+   * say where to go on. Behind the log's end: INVALID_FIELD.
    *
    * @generated from field: polytraders.governance.v1.LogPosition after = 2;
    */

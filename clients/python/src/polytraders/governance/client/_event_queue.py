@@ -8,18 +8,22 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Callable
 
 from ._disk import Folder, open_spool
+from ._frames import Frames, batch_bytes, batch_items
 from .errors import SpoolFull
 
 _schema = """
-create table if not exists event (offset integer primary key autoincrement, body blob not null);
+create table if not exists part (last integer primary key autoincrement, items integer not null, body blob not null);
 create table if not exists refused (
   offset integer primary key, body blob not null, reason text not null, field text not null, message text not null,
   refused_at real not null
 );
 create table if not exists stream (id text not null)
 """
+# What is acknowledged is deleted together with what comes next; but no later than when it is so much.
+_untrimmed_max_items = 16 * batch_items
 
 
 @dataclass(frozen=True)
@@ -33,74 +37,78 @@ class Refusal:
 
 
 class EventQueue:
-    """Numbers events 1, 2, 3 …; those in it are one gapless range. Its stream's name is its own, made once:
-    another queue's offsets can never be taken for its."""
+    """Numbers events 1, 2, 3 …; those in it are one gapless range, in parts as they were recorded. Its stream's name
+    is its own, made once: another queue's offsets can never be taken for its."""
 
-    def __init__(self, folder: Folder, name: str, max_bytes: int) -> None:
+    def __init__(self, folder: Folder, name: str, max_bytes: int, event_at: Callable[[bytes, int], bytes]) -> None:
+        """`event_at` takes an event out of a part."""
+        self._event_at = event_at
         self._database = open_spool(folder, f"{name}.sqlite3", _schema)
         self._lock = threading.Lock()
         self._max_bytes = max_bytes
         if self._number("select count(*) from stream") == 0:
             self._database.execute("insert into stream values (?)", (f"{name}-{uuid.uuid4()}",))
         self.stream_id = str(self._database.execute("select id from stream").fetchone()[0])
-        self._bytes = self._number("select coalesce(sum(length(body)), 0) from event")
-        self.last = self._number("select coalesce(max(seq), 0) from sqlite_sequence where name = 'event'")
+        self._bytes = self._number("select coalesce(sum(length(body)), 0) from part")
+        self.last = self._number("select coalesce(max(seq), 0) from sqlite_sequence where name = 'part'")
         # The offset up to which all are acknowledged.
-        self.acknowledged = self._number(f"select coalesce(min(offset) - 1, {self.last}) from event")
+        self.acknowledged = self._number(f"select coalesce(min(last - items), {self.last}) from part")
+        self._trimmed = self.acknowledged
 
     @property
     def waiting(self) -> int:
         """How many events are not acknowledged."""
         return self.last - self.acknowledged
 
-    def append(self, bodies: Sequence[bytes]) -> None:
+    def append(self, parts: Sequence[Frames]) -> None:
         """On disk, all of them, when this returns. Raises SpoolFull, and then has taken none."""
-        size = sum(map(len, bodies))
+        size = sum(len(part.body) for part in parts)
         with self._lock:
-            if self._bytes + size > self._max_bytes:
-                raise SpoolFull(f"{self.waiting} events wait for the service, {self._bytes} of {self._max_bytes} bytes")
+            last = self.last
             with self._transaction():
-                self._database.executemany("insert into event (body) values (?)", ((body,) for body in bodies))
-            self._bytes += size
-            self.last += len(bodies)
+                kept = self._bytes - self._delete_acknowledged()
+                if kept + size > self._max_bytes:
+                    raise SpoolFull(f"{self.waiting} events wait for the service, {kept} of {self._max_bytes} bytes")
+                for part in parts:
+                    last += part.items
+                    self._database.execute("insert into part values (?, ?, ?)", (last, part.items, part.body))
+            self._bytes = kept + size
+            self._trimmed = self.acknowledged
+            self.last = last
 
-    def after(self, offset: int, max_items: int, max_bytes: int) -> list[bytes]:
-        """The next events behind the offset: at least one if there is one."""
-        with self._lock:
-            rows = self._database.execute(
-                "select body from event where offset > ? order by offset limit ?", (offset, max_items)
-            ).fetchall()
+    def after(self, offset: int) -> tuple[int, Frames]:
+        """The next batch behind the offset, and the offset of the first event in it. It may begin at an event before
+        that; it has at least one if there is one."""
         bodies: list[bytes] = []
-        size = 0
-        for (body,) in rows:
-            size += len(body)
-            if bodies and size > max_bytes:
-                break
-            bodies.append(body)
-        return bodies
+        items = size = 0
+        first = offset + 1
+        with self._lock:
+            rows = self._database.execute("select last, items, body from part where last > ? order by last", (offset,))
+            for last, more, body in rows:
+                if bodies and (items + more > batch_items or size + len(body) > batch_bytes):
+                    break
+                if not bodies:
+                    first = last - more + 1
+                bodies.append(body)
+                items += more
+                size += len(body)
+            rows.close()
+        return first, Frames(items, b"".join(bodies))
 
     def settle(self, through: int, refusals: Sequence[Refusal]) -> list[tuple[bytes, Refusal]]:
         """Lets go of what the service has. Keeps what it refused apart, and returns it."""
         with self._lock:
-            refused: list[tuple[bytes, Refusal]] = []
-            with self._transaction():
-                for refusal in refusals:
-                    row = self._database.execute(
-                        "select body from event where offset = ?", (refusal.offset,)
-                    ).fetchone()
-                    if row is None:
-                        continue
-                    refused.append((row[0], refusal))
-                    self._database.execute(
-                        "insert into refused values (?, ?, ?, ?, ?, ?)",
-                        (refusal.offset, row[0], refusal.reason, refusal.field, refusal.message, time.time()),
+            refused = [(body, refusal) for refusal in refusals for body in self._at(refusal.offset)]
+            if refused:
+                now = time.time()
+                with self._transaction():
+                    self._database.executemany(
+                        "insert or replace into refused values (?, ?, ?, ?, ?, ?)",
+                        ((it.offset, body, it.reason, it.field, it.message, now) for body, it in refused),
                     )
-                (size,) = self._database.execute(
-                    "select coalesce(sum(length(body)), 0) from event where offset <= ?", (through,)
-                ).fetchone()
-                self._database.execute("delete from event where offset <= ?", (through,))
             self.acknowledged = max(self.acknowledged, through)
-            self._bytes -= size
+            if self.waiting == 0 or self.acknowledged - self._trimmed > _untrimmed_max_items:
+                self._trim()
         return refused
 
     def refused(self) -> list[tuple[bytes, Refusal]]:
@@ -112,10 +120,36 @@ class EventQueue:
 
     def close(self) -> None:
         with self._lock:
+            self._trim()
             self._database.close()
 
-    def _number(self, query: str) -> int:
-        return int(self._database.execute(query).fetchone()[0])
+    def _at(self, offset: int) -> list[bytes]:
+        """The event of the offset; none if it is gone."""
+        rows = self._database.execute(
+            "select body, items - (last - ?) - 1 from part where last >= ? and last - items < ?",
+            (offset, offset, offset),
+        )
+        return [self._event_at(body, index) for body, index in rows.fetchall()]
+
+    def _trim(self) -> None:
+        # Without a fsync: what a power cut brings back is sent again, and the service knows it.
+        self._database.execute("pragma synchronous = normal")
+        try:
+            with self._transaction():
+                self._bytes -= self._delete_acknowledged()
+        finally:
+            self._database.execute("pragma synchronous = full")
+        self._trimmed = self.acknowledged
+
+    def _delete_acknowledged(self) -> int:
+        """Returns how many bytes that were."""
+        through = (self.acknowledged,)
+        size = self._number("select coalesce(sum(length(body)), 0) from part where last <= ?", through)
+        self._database.execute("delete from part where last <= ?", through)
+        return size
+
+    def _number(self, query: str, values: tuple[int, ...] = ()) -> int:
+        return int(self._database.execute(query, values).fetchone()[0])
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._database)

@@ -18,7 +18,8 @@ def exact_json(value: object) -> str:
     if isinstance(value, int):
         return int.__repr__(value)
     if isinstance(value, (float, Decimal)):
-        if not math.isfinite(value):
+        # Not isfinite for both: it makes a float of a Decimal, and 1E+400 infinite.
+        if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
             raise ValueError(f"JSON has no number for {value}")
         return str(value) if isinstance(value, Decimal) else float.__repr__(value)
     if isinstance(value, Mapping):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Callable, Generic, Protocol, TypeVar
 
@@ -19,8 +19,6 @@ from .connection import Connection
 
 log = logging.getLogger(__name__)
 
-_batch_items = 500
-_batch_bytes = 1024 * 1024
 # As many as the service reads ahead: what is sent and not acknowledged, hence the memory this takes.
 _batches_under_way = 8
 _ack_within_s = 30.0
@@ -44,7 +42,7 @@ class StreamOf(Generic[Request]):
 
     call: Callable[..., Call]
     open: Callable[[str], Request]
-    batch: Callable[[int, Sequence[bytes]], Request]
+    batch: Callable[[int, bytes], Request]
 
 
 @dataclass
@@ -141,9 +139,7 @@ class Producer(Generic[Request]):
 
     def _settle(self, ack: StreamAck) -> None:
         refusals = [
-            Refusal(
-                result.offset, ErrorReason.Name(result.reason)[len("ERROR_REASON_") :], result.field, result.message
-            )
+            Refusal(result.offset, _name(result.reason), result.field, result.message)
             for result in ack.results
             if result.reason != ERROR_REASON_UNSPECIFIED
         ]
@@ -155,12 +151,11 @@ class Producer(Generic[Request]):
         """Runs in a thread of grpc's."""
         yield self._of.open(self._queue.stream_id)
         while self._may_send(session):
-            bodies = self._queue.after(session.sent, _batch_items, _batch_bytes)
-            first = session.sent + 1
-            session.sent += len(bodies)
+            first, batch = self._queue.after(session.sent)
+            session.sent = first + batch.items - 1
             with self._changed:
                 session.under_way += 1
-            yield self._of.batch(first, bodies)
+            yield self._of.batch(first, batch.body)
 
     def _may_send(self, session: _Session) -> bool:
         """Waits until a batch may go; false when the stream is over."""
@@ -177,3 +172,9 @@ class Producer(Generic[Request]):
                     session.progress_s = time.monotonic()
                 self._changed.wait(1.0)
             return False
+
+
+def _name(reason: int) -> str:
+    """Without its prefix; the number of one that is younger than this client."""
+    known = ErrorReason.DESCRIPTOR.values_by_number.get(reason)
+    return str(reason) if known is None else known.name[len("ERROR_REASON_") :]

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import Callable, Optional, Union
 
 import grpc
-from google.protobuf.message import Message
 from typing_extensions import Required, TypedDict, Unpack
 
 from polytraders.governance.v1.user_activity_ledger_pb2 import (
@@ -26,13 +25,12 @@ from polytraders.governance.v1.user_activity_ledger_service_pb2_grpc import User
 
 from ._disk import Folder
 from ._event_queue import EventQueue, Refusal
+from ._frames import frames
 from ._json import exact_json
 from ._producer import Producer, StreamOf
 from .connection import Connection, Token
 from .write import timestamp
 
-# Above every bound of an event's fields together: what is larger the service could never take.
-_event_max_bytes = 256 * 1024
 _default_spool_bytes = 1024 * 1024 * 1024
 
 
@@ -98,8 +96,8 @@ class Recorder:
         self._connection = Connection(target, token)
         self.stub = UserActivityLedgerServiceStub(self._connection.channel)
         self._on_refused = on_refused
-        self._actions = EventQueue(spool_dir, "actions", max_spool_bytes)
-        self._fills = EventQueue(spool_dir, "fills", max_spool_bytes)
+        self._actions = EventQueue(spool_dir, "actions", max_spool_bytes, _action_at)
+        self._fills = EventQueue(spool_dir, "fills", max_spool_bytes, _report_at)
         self._action_stream = Producer(
             self._actions,
             StreamOf(self.stub.StreamUserActions, _open_actions, _action_batch),
@@ -121,12 +119,12 @@ class Recorder:
 
     def record_actions(self, actions: Iterable[UserAction]) -> None:
         """Records generated messages, all or none, with one fsync. Each needs its event_id."""
-        self._actions.append(_bodies(actions))
+        self._actions.append(frames(list(actions), _encode_actions))
         self._action_stream.wake()
 
     def record_fills(self, reports: Iterable[ExecutionReport]) -> None:
         """Records fills and later statuses of them (see reports_of_trade), all or none, with one fsync."""
-        self._fills.append(_bodies(reports))
+        self._fills.append(frames(list(reports), _encode_reports))
         self._fill_stream.wake()
 
     def waiting(self) -> int:
@@ -164,13 +162,6 @@ class Recorder:
         self.close()
 
 
-def _bodies(events: Iterable[Message]) -> list[bytes]:
-    bodies = [event.SerializeToString() for event in events]
-    if max(map(len, bodies), default=0) > _event_max_bytes:
-        raise ValueError(f"an event must have at most {_event_max_bytes} bytes")
-    return bodies
-
-
 def _refused(event: Union[UserAction, ExecutionReport], refusal: Refusal) -> Refused:
     return Refused(event, refusal.reason, refusal.field, refusal.message)
 
@@ -179,15 +170,35 @@ def _open_actions(stream_id: str) -> StreamUserActionsRequest:
     return StreamUserActionsRequest(open=StreamOpen(stream_id=stream_id))
 
 
-def _action_batch(first_offset: int, bodies: Sequence[bytes]) -> StreamUserActionsRequest:
-    actions = map(UserAction.FromString, bodies)
-    return StreamUserActionsRequest(batch=UserActionBatch(first_offset=first_offset, actions=actions))
+def _encode_actions(actions: Sequence[UserAction]) -> bytes:
+    return UserActionBatch(actions=actions).SerializeToString()
+
+
+def _action_at(body: bytes, index: int) -> bytes:
+    return UserActionBatch.FromString(body).actions[index].SerializeToString()
+
+
+def _action_batch(first_offset: int, body: bytes) -> StreamUserActionsRequest:
+    request = StreamUserActionsRequest()
+    request.batch.MergeFromString(body)
+    request.batch.first_offset = first_offset
+    return request
 
 
 def _open_reports(stream_id: str) -> StreamExecutionReportsRequest:
     return StreamExecutionReportsRequest(open=StreamOpen(stream_id=stream_id))
 
 
-def _report_batch(first_offset: int, bodies: Sequence[bytes]) -> StreamExecutionReportsRequest:
-    reports = map(ExecutionReport.FromString, bodies)
-    return StreamExecutionReportsRequest(batch=ExecutionReportBatch(first_offset=first_offset, reports=reports))
+def _encode_reports(reports: Sequence[ExecutionReport]) -> bytes:
+    return ExecutionReportBatch(reports=reports).SerializeToString()
+
+
+def _report_at(body: bytes, index: int) -> bytes:
+    return ExecutionReportBatch.FromString(body).reports[index].SerializeToString()
+
+
+def _report_batch(first_offset: int, body: bytes) -> StreamExecutionReportsRequest:
+    request = StreamExecutionReportsRequest()
+    request.batch.MergeFromString(body)
+    request.batch.first_offset = first_offset
+    return request
