@@ -36,6 +36,9 @@ npm install --loglevel=error --no-audit --no-fund --prefer-offline --ignore-scri
 "$bin/tsc" -p clob
 # What runs in browsers, without Node's types.
 "$bin/tsc" --ignoreConfig --noEmit --strict --module esnext --moduleResolution bundler --lib es2022,dom --types '' test/browser.ts
+# And bundled for them, nothing of Node is in it.
+"$bin/rolldown" out/test/browser.js --platform browser --file out/browser.js --log-level warn >rolldown.log 2>&1 || { cat rolldown.log; exit 1; }
+! grep -E "node:|require\(" out/browser.js || { echo "the browser's bundle needs Node" >&2; exit 1; }
 cp examples/trades.json out/examples
 
 ran=

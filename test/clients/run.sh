@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# The generated clients against a running service: GOVERNANCE_GRPC_ADDR, GOVERNANCE_TOKEN (role bot) and
-# GOVERNANCE_COMPLIANCE_TOKEN. A first call of each, a line of JSON; then what each writes the others read back, also on
-# code and services of other versions (crosswise). Needs npm install and npm run gen:check to have run.
+# The generated clients against a running service: GOVERNANCE_GRPC_ADDR, GOVERNANCE_HTTP_ADDR, GOVERNANCE_TOKEN (role bot)
+# and GOVERNANCE_COMPLIANCE_TOKEN. A first call of each, a line of JSON; the guide's shell calls, with the grpcurl of .ci/run;
+# then what each writes the others read back, also on code and services of other versions (crosswise). Needs npm install and
+# npm run gen:check to have run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${GOVERNANCE_GRPC_ADDR:?host:port of a running service}" "${GOVERNANCE_TOKEN:?a token with role bot}"
+: "${GOVERNANCE_HTTP_ADDR:?host:port of its HTTP listener}"
 : "${GOVERNANCE_COMPLIANCE_TOKEN:?a token with role compliance}"
 for tool in python3 go; do
   command -v "$tool" >/dev/null || { echo "$tool was not found: the clients need Python 3.9 and Go 1.25, or later" >&2; exit 1; }
@@ -22,4 +24,5 @@ fi
 
 PYTHONPATH=gen/python PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" test/clients/python/first_call.py
 go -C test/clients/go/first_call run .
+PATH=$PWD/.cache/ci:$PATH node_modules/.bin/node test/clients/guide.ts
 PYTHON=$venv/bin/python node_modules/.bin/node test/clients/crosswise/crosswise.ts

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from pathlib import Path
 
 import grpc
 import pytest
 
+from conftest import Records
 from polytraders.governance.client import ExportCut, ExportDamaged, Recorder, export_to_file, user_action
 from polytraders.governance.v1.parameter_change_auditor_pb2 import ExportParameterChangesRequest
 from polytraders.governance.v1.user_activity_ledger_pb2 import ExportFillsRequest, ExportUserActionsRequest
@@ -19,7 +21,7 @@ SESSION = ExportUserActionsRequest(session_id="py-export")
 
 
 @pytest.fixture(scope="module")
-def compliance(service: Service, tmp_path_factory: pytest.TempPathFactory) -> str:
+def compliance(service: Service, records: Records, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The token, with something on record to export: about 3 MB, hence several messages."""
     spool = tmp_path_factory.mktemp("spool")
     with Recorder(service.address, service.token("bot"), spool_dir=spool) as recorder:
@@ -33,6 +35,10 @@ def compliance(service: Service, tmp_path_factory: pytest.TempPathFactory) -> st
             for n in range(LINES)
         )  # fmt: skip
         assert recorder.flush(60)
+    # What a busy service only buffered is durable, and not on record yet.
+    until = time.monotonic() + 60
+    while len(records.actions("py-export")) < LINES:
+        assert time.monotonic() < until
     return service.token("compliance")
 
 

@@ -29,7 +29,7 @@ type Way = () => () => Promise<unknown>;
 type Took = { readonly wallMs: number[]; readonly cpuMs: number[] };
 
 const quiet = (values: readonly number[]) =>
-  values.toSorted((one, other) => one - other)[Math.floor((values.length + 1) / 4)] ?? Number.NaN;
+  [...values].sort((one, other) => one - other)[Math.floor((values.length + 1) / 4)] ?? Number.NaN;
 const percent = (share: number) => `${share < 0 ? "" : "+"}${(100 * share).toFixed(1)} %`;
 
 /** The bare call, and the layer with its files in memory and on a disk. */

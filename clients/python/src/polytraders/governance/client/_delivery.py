@@ -8,6 +8,7 @@ import time
 from collections import deque
 
 import grpc
+from typing_extensions import TypedDict
 
 from polytraders.governance.v1.parameter_change_auditor_pb2 import (
     WRITE_OUTCOME_ABORTED,
@@ -19,7 +20,7 @@ from polytraders.governance.v1.parameter_change_auditor_pb2 import (
 from polytraders.governance.v1.parameter_change_auditor_service_pb2_grpc import ParameterChangeAuditorServiceStub
 
 from ._outbox import CONFIRM, NOT_MADE, UNGATED, Entry, Outbox
-from .connection import Connection
+from .connection import Connection, Metadata
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,12 @@ _Code = grpc.StatusCode
 _AWAY = {_Code.UNAVAILABLE, _Code.DEADLINE_EXCEEDED}
 # The same message again cannot have another answer.
 _FINAL = {_Code.INVALID_ARGUMENT, _Code.ALREADY_EXISTS, _Code.FAILED_PRECONDITION, _Code.OUT_OF_RANGE}
+
+
+class _How(TypedDict):
+    timeout: float
+    metadata: Metadata
+    wait_for_ready: bool
 
 
 class Delivery:
@@ -128,15 +135,13 @@ class Delivery:
     def _deliver(self, entry: Entry) -> None:
         if entry.kind == UNGATED:
             ungated = RecordUngatedWriteRequest.FromString(entry.body)
-            recorded = self._stub.RecordUngatedWrite(ungated, timeout=_deadline_s, metadata=self._connection.metadata())
+            recorded = self._stub.RecordUngatedWrite(ungated, **self._how())
             # A decision whose answer was lost stands in its place, and nobody has confirmed that.
             if recorded.replayed and entry.applied:
                 self._confirm(ConfirmWriteRequest(decision_id=recorded.decision_id, outcome=WRITE_OUTCOME_APPLIED))
         elif entry.kind == NOT_MADE:
             # Asked again, as its decision's id was never heard: an allowed write that nobody made would count as made.
-            answer = self._stub.CheckWrite(
-                CheckWriteRequest.FromString(entry.body), timeout=_deadline_s, metadata=self._connection.metadata()
-            )
+            answer = self._stub.CheckWrite(CheckWriteRequest.FromString(entry.body), **self._how())
             if answer.allowed:
                 self._confirm(ConfirmWriteRequest(decision_id=answer.decision_id, outcome=WRITE_OUTCOME_ABORTED))
         else:
@@ -144,7 +149,11 @@ class Delivery:
             self._confirm(ConfirmWriteRequest.FromString(entry.body))
 
     def _confirm(self, request: ConfirmWriteRequest) -> None:
-        self._stub.ConfirmWrite(request, timeout=_deadline_s, metadata=self._connection.metadata())
+        self._stub.ConfirmWrite(request, **self._how())
+
+    def _how(self) -> _How:
+        # grpc makes its connection only while somebody waits for a call: one that fails at once never lets it finish.
+        return {"timeout": _deadline_s, "metadata": self._connection.metadata(), "wait_for_ready": True}
 
 
 class _ServiceAway(Exception):

@@ -115,7 +115,8 @@ class Producer(Generic[Request]):
 
     def _send(self) -> None:
         session = _Session(sent=self._queue.acknowledged, progress_s=time.monotonic())
-        call = self._of.call(self._requests(session), metadata=self._connection.metadata())
+        # grpc makes its connection only while somebody waits for a call: one that fails at once never lets it finish.
+        call = self._of.call(self._requests(session), metadata=self._connection.metadata(), wait_for_ready=True)
         with self._changed:
             self._call = call
             if self._closing:
