@@ -6,6 +6,7 @@ import { asRefusal, refusalOf } from "../../support/refusal.ts";
 import { protocols, startTestService, type TestService } from "../../support/service.ts";
 import { envelope, pathOf } from "../edge/raw.ts";
 import { action } from "../ledger/actions.ts";
+import { until } from "../scrub/scrubbing.ts";
 import { eventIdsOf, lineOf, type ReportClient, readReports, reportsAs } from "./reading.ts";
 
 let service: TestService;
@@ -219,6 +220,8 @@ test("with publish_to_audit_log false changes are recorded and not published, an
   for (const paramName of ["a", "b"])
     await auditor.checkWrite({ botSlug: "b", paramName, editorId: "alice" });
   await ledger.recordUserAction(action("two"));
+  // Read at once: what is not published is told together.
+  await until(quiet.database, "(select count(*) from log.entry) = 4");
   await using all = readReports(await reportsAs(quiet, "compliance"), {});
   expect((await all.until((messages) => eventIdsOf(messages).length === 2)).map(lineOf)).toEqual([
     "1 USER_ACTION_RECORDED",
