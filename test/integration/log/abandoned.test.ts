@@ -53,7 +53,12 @@ async function standStill(database: TestDatabase, sent: Buffer) {
     return waits.length === 1;
   });
   /** Resolves once it has found its connection lost. */
-  return { goOn: () => (socket.resume(), ended) };
+  return {
+    goOn() {
+      socket.resume();
+      return ended;
+    },
+  };
 }
 
 test("replicas that stand still in a transaction hold up the log for less than 5 s, and find their connections lost", async () => {
