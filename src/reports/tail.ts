@@ -75,6 +75,7 @@ export function createTail(options: {
         forget();
         at = { epoch: head.epoch, position: head.position };
         await wake();
+        continue; // Meanwhile the last reader may have left.
       }
       if (at.position >= head.position) return;
       let pauseMs = restMs;

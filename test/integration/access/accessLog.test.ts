@@ -89,11 +89,11 @@ test("what a role may not read leaves a row that says so, one for each call", as
   const bot = await ledgerAs(service, "bot", { subject: "nosy" });
   const operator = await auditorAs(service, "operator", { subject: "nosy" });
   for (const call of [
-    bot.listUserActions({ wallet }),
-    collect(bot.exportUserActions({ wallet })),
-    collect(operator.exportParameterChanges({ botSlug: "b" })),
+    () => bot.listUserActions({ wallet }),
+    () => collect(bot.exportUserActions({ wallet })),
+    () => collect(operator.exportParameterChanges({ botSlug: "b" })),
   ]) {
-    expect((await refusalOf(call)).reason).toBe("ROLE_NOT_ALLOWED");
+    expect((await refusalOf(call())).reason).toBe("ROLE_NOT_ALLOWED");
   }
   const nosy = { subject: "nosy", outcome: "ROLE_NOT_ALLOWED" };
   expect(await newRows()).toEqual([

@@ -90,3 +90,12 @@ test("a reader that leaves is let go at once, though nothing ever comes", async 
   expect((await waiting).done).toBe(true);
   expect(tail.at(), "and nobody reads any more").toBeUndefined();
 });
+
+test("the last reader may leave while the tail begins: the next one finds it beginning anew", async () => {
+  const { log, tail } = fakeLog();
+  log.length = 3;
+  tail.join()[Symbol.dispose]();
+  await new Promise((resolve) => setTimeout(resolve, 5)); // What began for it comes to its end.
+  using _reader = tail.join();
+  await expect.poll(() => tail.at()).toEqual({ epoch: 1, position: 3 });
+});
