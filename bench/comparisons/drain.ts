@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RecordOutcome } from "../../gen/ts/polytraders/governance/v1/user_activity_ledger_pb.ts";
-import { type Cluster, startCluster, urlOf } from "../cluster.ts";
 import type { Comparison, Measurement } from "../comparison.ts";
 import { loadWithoutFailure } from "../load/load.ts";
 import { method } from "../methods.ts";
+import { type OnCluster, startOnCluster } from "../onCluster.ts";
 import { recordUserActionTemplate } from "../payload.ts";
-import { type Service, startService } from "../service.ts";
+import type { Service } from "../service.ts";
 import { streamActions } from "./actions.ts";
 import { connections, inFlight, warmupMs } from "./callers.ts";
 import { p99Of, rate } from "./rate.ts";
@@ -14,16 +14,11 @@ import { p99Of, rate } from "./rate.ts";
 const foreground = { connections: 2, inFlight: 10 };
 const pollMs = 20;
 
-let running: { readonly cluster: Cluster; readonly service: Service } | undefined;
+let running: OnCluster | undefined;
 
 async function open(): Promise<AsyncDisposable> {
-  await using starting = new AsyncDisposableStack();
-  const cluster = starting.use(await startCluster());
-  const service = starting.use(
-    await startService({ DATABASE_URL: urlOf(cluster.service), DATABASE_ADMIN_URL: urlOf(cluster.admin) }),
-  );
-  running = { cluster, service };
-  return starting.move();
+  running = await startOnCluster();
+  return running;
 }
 
 function opened() {

@@ -3,32 +3,28 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { appendActions } from "../../src/ledger/append.ts";
-import { type Cluster, startCluster, urlOf } from "../cluster.ts";
 import type { Comparison, Figure } from "../comparison.ts";
 import { exportAll } from "../exportAll.ts";
+import { type OnCluster, startOnCluster } from "../onCluster.ts";
 import { psql, requirePsql } from "../peers/psql.ts";
 import { actionRows } from "../rows.ts";
-import { type Service, startService } from "../service.ts";
 
 const rows = 300_000;
 const batchRows = 1_000;
 
-let running: { readonly cluster: Cluster; readonly service: Service } | undefined;
+let running: OnCluster | undefined;
 
-/** A service on a ledger of this month's records, none of which is purged meanwhile. */
+/** A ledger of this month's records, none of which is purged meanwhile. */
 async function open(): Promise<AsyncDisposable> {
   await using starting = new AsyncDisposableStack();
-  const cluster = starting.use(await startCluster());
-  const service = starting.use(
-    await startService({ DATABASE_URL: urlOf(cluster.service), DATABASE_ADMIN_URL: urlOf(cluster.admin) }),
-  );
-  const writer = new pg.Client(cluster.service);
+  const started = starting.use(await startOnCluster());
+  const writer = new pg.Client(started.cluster.service);
   await writer.connect();
   for (let written = 0; written < rows; written += batchRows) {
     await appendActions(writer, actionRows(batchRows));
   }
   await writer.end();
-  running = { cluster, service };
+  running = started;
   return starting.move();
 }
 

@@ -1,6 +1,6 @@
 import pg from "pg";
-import { startCluster, urlOf } from "../cluster.ts";
-import { type Service, startService } from "../service.ts";
+import { startOnCluster } from "../onCluster.ts";
+import type { Service } from "../service.ts";
 import { fill } from "./fill.ts";
 
 /** A service on a ledger of a known size, eight years deep. */
@@ -16,10 +16,7 @@ export interface Ledger extends AsyncDisposable {
 /** Starts a Postgres and a service of its own, and fills it with `rows` actions. */
 export async function startLedger(rows: number): Promise<Ledger> {
   await using starting = new AsyncDisposableStack();
-  const cluster = starting.use(await startCluster());
-  const service = starting.use(
-    await startService({ DATABASE_URL: urlOf(cluster.service), DATABASE_ADMIN_URL: urlOf(cluster.admin) }),
-  );
+  const { cluster, service } = starting.use(await startOnCluster());
   const database = new pg.Client(cluster.superuser);
   await database.connect();
   starting.defer(() => database.end());
