@@ -36,11 +36,12 @@ export async function read<Row extends pg.QueryResultRow>(
 
 /**
  * Connection errors have no SQLSTATE of five characters, but for EPIPE; 08, 53, 57 and 58 are the server's own
- * troubles, 25006 is a standby's, GV001 and GV003 say that the log has to begin a new epoch.
+ * troubles, 25006 is a standby's, GV001 and GV003 say that the log has to begin a new epoch, GV004 that it does not
+ * see all of its records now.
  */
 export function isAway(cause: unknown): boolean {
   const state = sqlState(cause);
   if (state === undefined)
     return cause instanceof Error && /timeout|terminated|ended|not queryable/i.test(cause.message);
-  return state.length !== 5 || /^(08|25006|53|55P03|57|58|GV001|GV003|EPIPE)/.test(state);
+  return state.length !== 5 || /^(08|25006|53|55P03|57|58|GV001|GV003|GV004|EPIPE)/.test(state);
 }

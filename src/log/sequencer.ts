@@ -101,16 +101,23 @@ export function createSequencer(options: {
   }
 
   async function take(): Promise<Step> {
-    const { head, placed } = await advance(options.pool).catch(goOn);
+    const { head, placed } = await advance(options.pool).catch(again).catch(goOn);
     notifyHead?.(head);
     const { followed, noticedBy, noticed } = await followOn(head.horizon);
     if (noticed.length > 0) options.onNoticed(noticed);
     return { head, placed, followed, noticedBy, noticed: noticed.length };
   }
 
+  /** Records out of sight for a moment, as their month is being detached or attached: the next step looks anew. */
+  async function again(cause: unknown): Promise<Pick<Step, "head" | "placed">> {
+    if (stateOf(cause) !== "GV004") throw cause;
+    options.log.warn("the log saw fewer records than were written: it looks again");
+    return advance(options.pool);
+  }
+
   /** A database that was promoted may be without what was placed last: positions are not given twice. */
   async function goOn(cause: unknown): Promise<Pick<Step, "head" | "placed">> {
-    if (!wasPromoted(cause)) throw cause;
+    if (stateOf(cause) !== "GV003") throw cause;
     // In one message, and so in one transaction: it may have much to bring along.
     await options.pool.query("set local statement_timeout = 0; select log.go_on()").catch(() => {
       throw cause;
@@ -198,9 +205,9 @@ export function createSequencer(options: {
   };
 }
 
-/** What `read` makes of log.advance's GV003. */
-function wasPromoted(cause: unknown): boolean {
-  return cause instanceof Failure && sqlState(cause.cause) === "GV003";
+/** The SQLSTATE of what `read` made a Failure of. */
+function stateOf(cause: unknown): string | undefined {
+  return cause instanceof Failure ? sqlState(cause.cause) : undefined;
 }
 
 type Step = {
