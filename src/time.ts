@@ -22,16 +22,23 @@ export function timestampOfNanos(nanos: bigint): Timestamp {
 /** RFC 3339 in UTC with 0, 3, 6 or 9 digits of a second, as protobuf's JSON prints a Timestamp. */
 export function textOfNanos(nanos: bigint): string {
   const seconds = nanos / 1_000_000_000n;
-  const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
-  return `${whole}${fraction(Number(nanos % 1_000_000_000n))}Z`;
+  return `${textOfSecond(Number(seconds))}${fraction(Number(nanos % 1_000_000_000n))}Z`;
 }
 
 /** As textOfNanos, from microseconds. */
 export function textOfMicros(micros: number): string {
   const seconds = Math.floor(micros / 1_000_000);
-  const whole = new Date(seconds * 1000).toISOString().slice(0, 19);
-  return `${whole}${fraction((micros - seconds * 1_000_000) * 1000)}Z`;
+  return `${textOfSecond(seconds)}${fraction((micros - seconds * 1_000_000) * 1000)}Z`;
 }
+
+function textOfSecond(seconds: number): string {
+  if (seconds !== lastSecond.seconds)
+    lastSecond = { seconds, text: new Date(seconds * 1000).toISOString().slice(0, 19) };
+  return lastSecond.text;
+}
+
+/** Records that are read one after another often came in the same one. */
+let lastSecond = { seconds: 0, text: "1970-01-01T00:00:00" };
 
 function fraction(nanos: number): string {
   if (nanos === 0) return "";

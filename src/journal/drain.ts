@@ -23,7 +23,8 @@ type Note = {
 };
 const becomes = { folded: "FOLDED", conflicting: "CONFLICT" } as const;
 
-const batchRows = 1000;
+/** Nobody else's call waits for longer than these take to be read. */
+const batchRows = 250;
 /** What the database has for a batch of the drain. */
 export const drainBudgetMs = 5_000;
 const probeBudgetMs = 1_000;
@@ -49,6 +50,10 @@ export function createDrain<Row, Outcome>(options: {
   const closing = new AbortController();
   let running: Promise<void> | undefined;
   let wanted = false;
+  /** The next batch, read while one is written. */
+  let ahead: Promise<readonly Entry[]> | undefined;
+  /** The batch that was written last leaves the spool while the next one is written. */
+  let leaving: Promise<void> = Promise.resolve();
 
   async function run(): Promise<void> {
     let pauseMs = pauseAtFirstMs;
@@ -73,8 +78,13 @@ export function createDrain<Row, Outcome>(options: {
   /** Drains one batch; whether to go on at once. */
   async function step(): Promise<boolean> {
     wanted = true; // Until nothing is left.
-    const entries = await spool.take(of.name, batchRows, behind);
+    const found = ahead;
+    ahead = undefined;
+    let entries = (await found) ?? [];
+    // What has come since it was read is not in it.
+    if (entries.length === 0) entries = await take(0);
     if (entries.length === 0) {
+      await left();
       if (spool.waiting(of.name) > 0) return false; // Of another journal something comes first.
       await attempt(writer, probeBudgetMs, (client) => client.query("select 1"));
       options.onBack();
@@ -83,11 +93,27 @@ export function createDrain<Row, Outcome>(options: {
       if (!wanted) await writer.close(); // Nobody keeps a connection for the next outage.
       return wanted;
     }
+    const next = take(entries.at(-1)?.seq ?? 0);
     const allSettled = await (trace === undefined
       ? settle(entries)
       : trace.drain(entries.length, () => settle(entries)));
     options.onDrained();
+    // What stays comes first again, with everything behind it.
+    if (allSettled) ahead = next;
     return allSettled;
+  }
+
+  function take(after: number): Promise<readonly Entry[]> {
+    const taken = spool.take(of.name, batchRows, behind, after);
+    taken.catch(() => undefined); // Who waits for it is told.
+    return taken;
+  }
+
+  /** Resolves once what was written has left the spool; throws when it could not, and is drained again then. */
+  async function left(): Promise<void> {
+    const last = leaving;
+    leaving = Promise.resolve();
+    await last;
   }
 
   /** Whether all of them left the spool, or stay in it for good. */
@@ -123,7 +149,9 @@ export function createDrain<Row, Outcome>(options: {
     }
     if (again.length > 0) await commit(of, writer, again, drainBudgetMs);
     if (notes.length > 0) await note(notes);
-    await spool.settle(gone, settled);
+    await left();
+    leaving = spool.settle(gone, settled);
+    leaving.catch(() => undefined); // As above.
     return settled.length === entries.length;
   }
 

@@ -98,7 +98,7 @@ export async function* exportStream<Row extends { readonly place: Place }>(sourc
       next.catch(() => undefined);
     }
     for (const row of page.records) {
-      chain = chunk.append(escapeLineEnds(source.line(row)), chain);
+      chain = chunk.append(source.line(row), chain);
       after = row.place;
       count++;
       totalCount++;
@@ -125,8 +125,14 @@ class ChunkBuffer {
   #scratch = Buffer.allocUnsafe(4096);
   length = 0;
 
-  append(line: string, chain: Buffer): Buffer {
-    const size = Buffer.byteLength(line);
+  append(text: string, chain: Buffer): Buffer {
+    let size = Buffer.byteLength(text);
+    let line = text;
+    if (size !== text.length) {
+      // Text that is not all ASCII: only there can such line ends be.
+      line = escapeLineEnds(text);
+      size = Buffer.byteLength(line);
+    }
     if (chainBytes + size > this.#scratch.length) this.#scratch = Buffer.allocUnsafe((chainBytes + size) * 2);
     chain.copy(this.#scratch);
     this.#scratch.write(line, chainBytes);

@@ -24,7 +24,7 @@ import { decodeRequest } from "./decode.ts";
 import { createEncoder } from "./encode.ts";
 import { Failure, statusBytes } from "./failure.ts";
 import { createHealth } from "./health.ts";
-import { http2ServersOf, setHttp2Options } from "./http2Below.ts";
+import { http2ServersOf, setBacklog, setHttp2Options } from "./http2Below.ts";
 import { type GuardLimits, guardHttp2, http2Options } from "./http2Guard.ts";
 import { interruptible } from "./interruptible.ts";
 import { type Incoming, openPipeline, type Pipeline } from "./pipeline.ts";
@@ -36,6 +36,8 @@ import { showBadUtf8 } from "./utf8.ts";
 export type GrpcLimits = GuardLimits & {
   /** Largest message taken, bytes. */
   readonly messageMaxBytes: number;
+  /** New connections that wait to be accepted: of more at once some are told nothing, and try again after 1 s. */
+  readonly connectionsWaitingMax: number;
 };
 
 export type GrpcListener = {
@@ -69,6 +71,7 @@ export async function listenGrpc(options: {
     "grpc.max_connection_idle_ms": options.limits.connectionIdleMs,
   });
   setHttp2Options(server, http2Options(options.limits));
+  setBacklog(server, options.limits.connectionsWaitingMax);
   showBadUtf8();
   setLogVerbosity(logVerbosity.NONE); // It would write to stderr what its errors say as well.
   const stopping = new AbortController();

@@ -21,6 +21,7 @@ import { showBadUtf8 } from "./utf8.ts";
 export type HttpLimits = ArrivingLimits &
   ConnectionLimits & {
     readonly messageMaxBytes: number;
+    readonly connectionsWaitingMax: number;
     readonly headersMaxBytes: number;
     /** A request's headers have to arrive whole within this. */
     readonly headersWithinMs: number;
@@ -47,7 +48,8 @@ export async function listenHttp(options: {
   readonly clock: Clock;
   readonly limits: HttpLimits;
   readonly tls: TlsFiles | undefined;
-  readonly registry: Registry;
+  /** What the page of metrics is made of. */
+  readonly registry: Pick<Registry, "metrics" | "contentType">;
   /** Of each bot, under its path. */
   readonly health: ReadonlyMap<string, () => HealthReport>;
 }): Promise<HttpListener> {
@@ -140,7 +142,9 @@ export async function listenHttp(options: {
       const text = `cannot listen on ${options.address.text}: the address is in use or not this machine's`;
       reject(new StartupError(`GOVERNANCE_HTTP_ADDR: ${text}`));
     });
-    server.listen(options.address.port, options.address.host.replace(/^\[|\]$/g, ""), () => {
+    const { port, host } = options.address;
+    const address = { port, host: host.replace(/^\[|\]$/g, ""), backlog: limits.connectionsWaitingMax };
+    server.listen(address, () => {
       resolve(portOf(server.address()));
     });
   });

@@ -10,6 +10,7 @@ export type Ask = { readonly id: number } & (
       readonly limit: number;
       readonly maxBytes: number;
       readonly behind: string | undefined;
+      readonly after: number;
     }
   | { readonly kind: "settle"; readonly settled: readonly SettledEntry[] }
   | { readonly kind: "refuse"; readonly seq: number; readonly sqlState: string }

@@ -41,7 +41,8 @@ export type Spool = AsyncDisposable & {
   holds(key: number): boolean;
   /** Records of a journal that wait. */
   waiting(journal: string): number;
-  take(journal: string, limit: number, behind: string | undefined): Promise<readonly Entry[]>;
+  /** The first entries of a journal that wait, behind the seq `after`. */
+  take(journal: string, limit: number, behind: string | undefined, after: number): Promise<readonly Entry[]>;
   settle(entries: readonly Entry[], settled: readonly SettledEntry[]): Promise<void>;
   refuse(entry: Entry, sqlState: string): Promise<void>;
   /** Says that a bot's outage is over if nothing of it waits any more. */
@@ -167,8 +168,8 @@ export async function openSpool(options: {
     },
     holds: (key) => keys.has(key),
     waiting: counts.waiting,
-    async take(journal, limit, behind) {
-      const answer = await ask({ kind: "take", journal, limit, maxBytes: takeMaxBytes, behind });
+    async take(journal, limit, behind, after) {
+      const answer = await ask({ kind: "take", journal, limit, maxBytes: takeMaxBytes, behind, after });
       return answer.kind === "taken" ? answer.entries : [];
     },
     async settle(entries, settled) {

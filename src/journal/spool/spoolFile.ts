@@ -40,9 +40,15 @@ export type SpoolFile = {
   append(entries: readonly NewEntry[], nowMicros: number): void;
   /**
    * The first entries of a journal that wait, in order: up to `limit`, or those that have `maxBytes`. With
-   * `behind`: those alone that came before all that wait of that other journal.
+   * `behind`: those alone that came before all that wait of that other journal. With `after`: behind that seq.
    */
-  take(journal: string, limit: number, maxBytes: number, behind: string | undefined): readonly Entry[];
+  take(
+    journal: string,
+    limit: number,
+    maxBytes: number,
+    behind: string | undefined,
+    after?: number,
+  ): readonly Entry[];
   /** They leave the spool. */
   settle(settled: readonly SettledEntry[]): void;
   /** It stays and is not taken again. `sqlState`: why the database refuses it. */
@@ -71,8 +77,8 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
   const statements = statementsOf(db);
   const counts = { ...countsNow(db) };
   acknowledged.write(counts);
-  /** Bytes of entries that left may still be in the log beside the file. */
-  let leavesBytes = true;
+  /** Bots of which bytes of entries that left may still be in the log beside the file. */
+  const leavesBytes = new Set(spoolBots);
   eraseWhatLeft();
 
   function inTransaction<T>(work: () => T): T {
@@ -89,11 +95,11 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
 
   /** Takes a turn of the log, so that the bytes of what left are gone from it too; a reader puts that off. */
   function eraseWhatLeft(): void {
-    if (!leavesBytes || spoolBots.every((bot) => statements.waits.get(bot) !== undefined)) return;
+    if (![...leavesBytes].some((bot) => statements.waits.get(bot) === undefined)) return;
     afterCommit(() => {
       db.exec("pragma incremental_vacuum");
       reserve.refill();
-      leavesBytes = db.prepare("pragma wal_checkpoint(truncate)").get()?.busy !== 0;
+      if (db.prepare("pragma wal_checkpoint(truncate)").get()?.busy === 0) leavesBytes.clear();
     });
   }
 
@@ -128,6 +134,7 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
     });
     for (const [bot, { flushed, folded, conflicting }] of perBot) {
       counts[bot] = removedMore(counts[bot], flushed + folded + conflicting);
+      leavesBytes.add(bot);
     }
   }
 
@@ -173,10 +180,10 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
       afterCommit(() => acknowledged.write(counts));
     },
 
-    take(journal, limit, maxBytes, behind) {
+    take(journal, limit, maxBytes, behind, after = 0) {
       const entries: Entry[] = [];
       let bytes = 0;
-      for (const row of statements.take.iterate(journal, behind ?? null, limit)) {
+      for (const row of statements.take.iterate(journal, behind ?? null, limit, after)) {
         const entry = entryOf(Object.values(row))?.entry;
         if (entry === undefined)
           throw new Error("an entry of the spool is damaged; start again to set it aside");
@@ -191,7 +198,6 @@ export function openSpoolFile(folder: string, newId: () => string, nowMicros: ()
       if (settled.length === 0) return;
       settleWhereverThereIsRoom(settled);
       afterCommit(() => acknowledged.write(counts));
-      leavesBytes = true;
       eraseWhatLeft();
     },
 
@@ -263,7 +269,7 @@ function statementsOf(db: DatabaseSync) {
     buffered: db.prepare("update outage set buffered = buffered + ? where bot = ? and until_micros is null"),
     take: db.prepare(
       `select ${entryColumns} from entry
-       where journal = ?1 and refused is null and (?2 is null
+       where journal = ?1 and refused is null and seq > ?4 and (?2 is null
          or seq < coalesce((select min(seq) from entry where journal = ?2 and refused is null), 9e15))
        order by seq limit ?3`,
     ),

@@ -43,7 +43,11 @@ function run(file: SpoolFile, port: NonNullable<typeof parentPort>): void {
     const { id } = ask;
     switch (ask.kind) {
       case "take":
-        return { id, kind: "taken", entries: file.take(ask.journal, ask.limit, ask.maxBytes, ask.behind) };
+        return {
+          id,
+          kind: "taken",
+          entries: file.take(ask.journal, ask.limit, ask.maxBytes, ask.behind, ask.after),
+        };
       case "settle":
         file.settle(ask.settled);
         return { id, kind: "done" };

@@ -58,7 +58,7 @@ export function withFills<T extends { readonly acceptedMicros: number; readonly 
       const values = [times, textArray(records.map((record) => record.eventId)), epoch, horizon];
       return read<LinkRow>(pool, { text: fillsOfActions, values: [...values, limits.ofOneMax, most] });
     },
-    add: (record, fillIds) => ({ ...record, fillIds }),
+    add: (record, fillIds) => Object.assign(record, { fillIds }), // The page is ours, and may be long.
   });
 }
 

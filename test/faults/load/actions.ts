@@ -73,7 +73,8 @@ async function record(caller: Caller, content: Content): Promise<Answer> {
   return answer;
 }
 
-function acked({ outcome, report }: RecordUserActionResponse): Answer {
+/** What a caller takes from its answer. */
+export function acked({ outcome, report }: RecordUserActionResponse): Answer {
   const recordId = report?.reportId.replace(/^.*_/, "") ?? "";
   return { kind: "acked", durability: outcome === RecordOutcome.BUFFERED ? "buffered" : "durable", recordId };
 }
