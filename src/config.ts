@@ -12,6 +12,8 @@ export type Config = {
     | { readonly kind: "embedded" }
     | { readonly kind: "external"; readonly url: string; readonly adminUrl: string | undefined };
   readonly dataDir: string;
+  /** How many processes serve on the listeners. */
+  readonly processes: number;
   readonly grpcAddress: ListenAddress;
   readonly httpAddress: ListenAddress;
   readonly tls: TlsFiles | undefined;
@@ -21,7 +23,7 @@ export type Config = {
   /** A token with the role break-glass is good for this long at most. */
   readonly breakGlassMaxMinutes: number;
   readonly scrubKeyFile: string | undefined;
-  /** What the spool may hold, both bots together. */
+  /** What the spool may hold, both bots together; those of all processes. */
   readonly spoolMaxBytes: number;
   /** Absent: the defaults are in force. */
   readonly filePath: string | undefined;
@@ -40,6 +42,7 @@ export const limits = {
   messageMaxBytes: 4 * 1024 * 1024,
   /** What both listeners bear: see GuardLimits, HttpLimits and what they are made of. */
   connectionsPerListener: 5_000,
+  connectionsWaitingMax: 4_096,
   firstCallWithinMs: 20_000,
   offencesBeforeSlow: 3,
   offenceMs: 10_000,
@@ -148,6 +151,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   return {
     database: databaseSettings(env),
     dataDir: dataDir(env),
+    processes: processes(env.GOVERNANCE_PROCESSES || "1"),
     grpcAddress,
     httpAddress,
     tls: loadTls(env),
@@ -169,6 +173,12 @@ function breakGlassMaxMinutes(text: string): number {
   const minutes = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (minutes >= 1 && minutes <= 1440) return minutes;
   throw new StartupError(`GOVERNANCE_BREAK_GLASS_MAX_MINUTES: "${text}" is not a number from 1 to 1440`);
+}
+
+function processes(text: string): number {
+  const count = /^\d{1,2}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= 64) return count;
+  throw new StartupError(`GOVERNANCE_PROCESSES: "${text}" is not a number from 1 to 64`);
 }
 
 function spoolMaxMebibytes(text: string): number {

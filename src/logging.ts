@@ -1,3 +1,12 @@
+import { hostname } from "node:os";
+import { type Logger, pino } from "pino";
+
+/** The service's log: JSON lines on stdout. `more` is in each of them. */
+export function createLog(level: string, more: Readonly<Record<string, unknown>> = {}): Logger {
+  const base = { pid: process.pid, hostname: hostname(), ...more };
+  return pino({ level, base, serializers: { err: errorFields } });
+}
+
 /**
  * What the log says of an error. Of a database's error only its code and names: its message and detail
  * may quote the values of a row.

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { UserActivityLedgerService } from "../gen/ts/polytraders/governance/v1/user_activity_ledger_service_pb.ts";
 import { createAccessLog } from "./access/accessLog.ts";
@@ -22,7 +22,6 @@ import { startBus } from "./bus/bus.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { loadConfigFile } from "./configFile.ts";
-import { openDataFolder } from "./dataFolder.ts";
 import { openDatabase } from "./db/connect.ts";
 import { ensureMonths, keepMonths } from "./db/months.ts";
 import { prepareDatabase } from "./db/prepare.ts";
@@ -44,7 +43,7 @@ import { endAbandoned } from "./log/abandoned.ts";
 import { announceReplica, replicaId } from "./log/replicas.ts";
 import { createSequencer } from "./log/sequencer.ts";
 import { watchLog } from "./log/watchLog.ts";
-import { errorFields } from "./logging.ts";
+import { createLog } from "./logging.ts";
 import {
   createBotMetrics,
   createConfigFileMetric,
@@ -54,6 +53,9 @@ import {
   createTicketMetrics,
 } from "./metrics.ts";
 import { openPools } from "./pools.ts";
+import { openReplicaFolder } from "./processes/folders.ts";
+import { drainLeftSpools } from "./processes/leftSpool.ts";
+import type { Part } from "./processes/part.ts";
 import { createRecordIds } from "./recordIds.ts";
 import { createReports } from "./reports/service.ts";
 import { connectAdministrator } from "./retention/administrator.ts";
@@ -91,17 +93,17 @@ export type Service = AsyncDisposable & {
  */
 export async function startService(
   config: Config,
-  overrides: { clock?: Clock; log?: Logger } = {},
+  overrides: { clock?: Clock; log?: Logger; part?: Part } = {},
 ): Promise<Service> {
   const { limits, file } = config;
   const clock = overrides.clock ?? systemClock();
-  const plainLog = overrides.log ?? pino({ level: config.logLevel, serializers: { err: errorFields } });
+  const plainLog = overrides.log ?? createLog(config.logLevel);
   const tracing = await openTracing(config.tracing, limits, plainLog);
   const log = tracing.log(plainLog);
   const registry = new Registry();
   await using starting = new AsyncDisposableStack();
 
-  const folder = starting.use(await openDataFolder(config.dataDir));
+  const folder = starting.use(await openReplicaFolder(config.dataDir, overrides.part));
   const key = loadRecordKey(config.scrubKeyFile, folder.path);
   const nowMs = () => clock.nowMicros() / 1000;
   const authenticator = createAuthenticator({
@@ -140,7 +142,7 @@ export async function startService(
   starting.adopt(sequencer, (it) => it.close());
 
   const spool = starting.use(
-    await openSpool({ folder: join(folder.path, "spool"), maxBytes: config.spoolMaxBytes, clock, log }),
+    await openSpool({ folder: join(folder.own, "spool"), maxBytes: config.spoolMaxBytes, clock, log }),
   );
   const alertOnP0Change = () => settings.inForce().values["gov.parameterchangeauditor"].alert_on_p0_change;
   const alertDelivery = createAlertDelivery(file.alerts, {
@@ -165,7 +167,7 @@ export async function startService(
   const replicas = starting.use(
     announceReplica({
       pool: pools.settings,
-      id: replicaId(folder.path, recordId),
+      id: replicaId(folder.own, recordId),
       isSpoolEmpty: () => spool.isEmpty,
       log,
     }),
@@ -317,6 +319,8 @@ export async function startService(
   });
   await preparation.tried;
   starting.use(followStored({ pool: pools.settings, settings, log }));
+  const draining = { connection: database.service, pool: pools.read, clock, limits, log };
+  starting.use(drainLeftSpools(folder.left, { ...draining, prepared: preparation.done }));
   starting.use(endAbandoned({ pool: pools.settings, log }));
   starting.use(watchLog({ pool: pools.settings, registry, clock, nudge: sequencer.nudge, log }));
 
@@ -346,7 +350,7 @@ export async function startService(
       tls: config.tls,
       grpcAddress: config.grpcAddress,
       httpAddress: config.httpAddress,
-      registry,
+      registry: overrides.part?.metricsPage(registry) ?? registry,
       health,
       canAnswer: (service) =>
         service !== UserActivityLedgerService.typeName ||

@@ -14,6 +14,7 @@ Settings come from the environment (docs/running.md tells all):
   DATABASE_URL            the service's own role (default: the embedded Postgres)
   DATABASE_ADMIN_URL      migrates when the service starts (see governance migrate)
   GOVERNANCE_DATA_DIR     the embedded Postgres and development keys (default: .governance)
+  GOVERNANCE_PROCESSES    how many processes serve, each a replica, so that more cores are used (default: 1)
   GOVERNANCE_GRPC_ADDR    the gRPC listener (default: 127.0.0.1:50051); port 0 takes a free one
   GOVERNANCE_HTTP_ADDR    Connect, gRPC-Web, JSON, health, metrics (default: 127.0.0.1:8080)
   GOVERNANCE_JWKS, GOVERNANCE_JWT_ISSUER, GOVERNANCE_JWT_AUDIENCE
@@ -40,9 +41,11 @@ async function serve(): Promise<void> {
   onStopSignal(() => stop.resolve(undefined), isReloaded ? ["SIGINT", "SIGTERM"] : undefined);
   // The other commands start faster without the whole service.
   const { loadConfig } = await import("../config.ts");
-  const { startService } = await import("../main.ts");
   const config = loadConfig(process.env);
-  const service = await startService(config);
+  const service =
+    config.processes === 1
+      ? await (await import("../main.ts")).startService(config)
+      : await (await import("../processes/supervisor.ts")).startProcesses(config);
   reload = service.reloadConfigFile;
   process.stdout.write(greeting(config, service));
   const problem = await Promise.race([stop.promise, service.failed]);
@@ -65,6 +68,7 @@ function greeting(config: Config, { grpcPort, httpPort, isDatabaseReady }: Servi
     `  gRPC        ${grpc}   (health checking and reflection on)`,
     `  HTTP        ${url}   (Connect, gRPC-Web, JSON; /healthz, /readyz, /metrics)`,
     `  records     ${database}`,
+    ...(config.processes === 1 ? [] : [`  processes   ${config.processes}`]),
     "",
   ];
   if (config.auth.kind === "development") {

@@ -32,8 +32,7 @@ export type Database = {
 export async function openDatabase(config: Config, dataDir: string, log: Logger): Promise<Database> {
   let postgres: KeptPostgres | undefined;
   if (config.database.kind === "embedded") {
-    const options = { dataDir: join(dataDir, "postgres"), logFile: join(dataDir, "postgres.log") };
-    postgres = await keepPostgres(options, log);
+    postgres = await keepEmbedded(dataDir, log);
   }
   const { service, admin, serviceRole } = connectionsOf(config, postgres);
   const sockets = createSockets();
@@ -54,6 +53,16 @@ export async function openDatabase(config: Config, dataDir: string, log: Logger)
       await postgres?.stop(withinMs);
     },
   };
+}
+
+/** Starts the embedded Postgres of a data folder, and keeps it running. Throws a StartupError. */
+export function keepEmbedded(
+  dataDir: string,
+  log: Logger,
+  extraSettings: Readonly<Record<string, string>> = {},
+): Promise<KeptPostgres> {
+  const files = { dataDir: join(dataDir, "postgres"), logFile: join(dataDir, "postgres.log") };
+  return keepPostgres({ ...files, extraSettings }, log);
 }
 
 function connectionsOf(config: Config, postgres: KeptPostgres | undefined) {

@@ -13,8 +13,9 @@ export function spoolDrainCommand(): Command {
     .addHelpText(
       "after",
       `
-Refused while the replica runs: it drains its spool by itself. GOVERNANCE_SCRUB_KEY_FILE names the replicas' key, or
-it is in the folder. Each record comes once, however often this is run, also when it was cut off.
+Refused while the replica runs: it drains its spool by itself. Where it was several processes, the spools of all are
+drained. GOVERNANCE_SCRUB_KEY_FILE names the replicas' key, or it is in the folder. Each record comes once, however
+often this is run, also when it was cut off.
 
 Exit codes: 0 nothing waits any more; 4 records are left, or were lost in a damaged spool; 5 the database refuses
 records for what they are, and they stay (governance spool show).
@@ -28,8 +29,8 @@ Example:
 async function drain(dir: string, options: { readonly json?: true }): Promise<void> {
   const { drainOrphan } = await import("./orphan.ts");
   const { outages, left, refused, damage } = await drainOrphan(dir, process.env);
-  if (damage !== undefined)
-    note(`the spool was damaged (${damage.why}); its files are in ${damage.quarantine}`);
+  for (const { why, quarantine } of damage)
+    note(`the spool was damaged (${why}); its files are in ${quarantine}`);
   if (options.json) await printLine(JSON.stringify({ outages, left, refused }));
   else if (outages.length === 0 && left === 0) await printLine("nothing waits");
   else for (const outage of outages) await printLine(lineOf(outage));

@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { systemClock } from "../../clock.ts";
 import { databaseSettings, limits } from "../../config.ts";
@@ -8,32 +7,29 @@ import { openDataFolder } from "../../dataFolder.ts";
 import { checkDatabase } from "../../db/check.ts";
 import { cannotConnect } from "../../db/migrate.ts";
 import { createPool } from "../../db/pool.ts";
-import { createOutages } from "../../journal/outages.ts";
-import { type Damage, type EndedOutage, type SpoolBot, spoolBots } from "../../journal/spool/entry.ts";
-import { openSpool, type Spool } from "../../journal/spool/spool.ts";
+import type { Damage, EndedOutage } from "../../journal/spool/entry.ts";
 import { viewSpool } from "../../journal/spool/view.ts";
-import { openJournals } from "../../journals.ts";
 import { loadRecordKey } from "../../keys/recordKey.ts";
-import { replicaId, sayOf } from "../../log/replicas.ts";
-import { createRecordIds } from "../../recordIds.ts";
+import { lockDataFolder, spoolFolders } from "../../processes/folders.ts";
+import { drainSpool } from "../../processes/leftSpool.ts";
 import { StartupError } from "../../startupError.ts";
 import { spoolIn } from "./folder.ts";
 
-/** What became of a dead replica's records. */
-export type Drained = {
+/** What became of a dead replica's records, those of all its processes. */
+type Orphan = {
   readonly outages: readonly EndedOutage[];
   /** Records that still wait: the database did not take them. */
   readonly left: number;
   readonly refused: number;
-  readonly damage: Damage | undefined;
+  readonly damage: readonly Damage[];
 };
 
 /** So long the database may take none before it is given up. */
 const patienceMs = 30_000;
 
-/** Drains the spool in a data folder whose process is gone. Throws a StartupError when it cannot begin. */
-export async function drainOrphan(dir: string, env: NodeJS.ProcessEnv): Promise<Drained> {
-  const folder = spoolIn(dir);
+/** Drains the spools in a data folder whose processes are gone. Throws a StartupError when it cannot begin. */
+export async function drainOrphan(dir: string, env: NodeJS.ProcessEnv): Promise<Orphan> {
+  spoolIn(dir);
   const database = databaseSettings(env);
   if (database.kind === "embedded") {
     throw new StartupError(
@@ -41,7 +37,7 @@ export async function drainOrphan(dir: string, env: NodeJS.ProcessEnv): Promise<
     );
   }
   await using running = new AsyncDisposableStack();
-  const { path } = running.use(await openDataFolder(dir));
+  const { path } = running.use(await lockDataFolder(dir));
   const keyFile = env.GOVERNANCE_SCRUB_KEY_FILE || join(path, "scrub.key");
   if (!existsSync(keyFile)) {
     throw new StartupError(
@@ -62,35 +58,19 @@ export async function drainOrphan(dir: string, env: NodeJS.ProcessEnv): Promise<
   await asked(pool.query("select 1"));
   await asked(checkDatabase(pool, key));
 
-  const spool = running.use(await openSpool({ folder, maxBytes: Number.MAX_SAFE_INTEGER, clock, log }));
-  const ended = new Map<string, EndedOutage>();
-  const outages = createOutages({
-    spool,
-    pool,
-    nowMicros: clock.nowMicros,
-    onReported: (outage) => ended.set(outage.id, outage),
-    // Who runs this sees it; everybody else is told from the log by the replicas that live.
-    alerts: { raise: () => undefined, fold: () => undefined },
-    log,
-  });
-  running.use(
-    openJournals({
-      connection,
-      limits,
-      spool,
-      outages,
-      onDrained: () => undefined,
-      onBatch: () => () => undefined,
-      log,
-    }),
-  );
-  const left = await drained(spool, outages.drained);
-  if (left === 0) {
-    const said = { spooled: false, stopped: true };
-    await asked(sayOf(pool, replicaId(path, createRecordIds(clock)), said));
+  const outages: EndedOutage[] = [];
+  const damage: Damage[] = [];
+  let left = 0;
+  let refused = 0;
+  for (const folder of spoolFolders(path)) {
+    await using _lock = folder === path ? undefined : await openDataFolder(folder);
+    const drained = await asked(drainSpool(folder, { connection, pool, clock, limits, log, patienceMs }));
+    outages.push(...drained.outages);
+    if (drained.damage !== undefined) damage.push(drained.damage);
+    left += drained.left;
+    refused += viewSpool(spoolIn(folder)).held.reduce((sum, held) => sum + held.refused, 0);
   }
-  const refused = viewSpool(folder).held.reduce((sum, held) => sum + held.refused, 0);
-  return { outages: [...ended.values()], left, refused, damage: spool.damage };
+  return { outages, left, refused, damage };
 }
 
 /** What the database says; that it is away is the setting's error, which names no password. */
@@ -100,19 +80,4 @@ async function asked<T>(answer: Promise<T>): Promise<T> {
   } catch (cause) {
     throw cause instanceof StartupError ? cause : cannotConnect("DATABASE_URL", cause);
   }
-}
-
-/** Waits until nothing is left, or the database takes nothing any more; answers how many are left. */
-async function drained(spool: Spool, report: (bot: SpoolBot) => Promise<void>): Promise<number> {
-  const waiting = () => spoolBots.reduce((sum, bot) => sum + spool.state(bot).records, 0);
-  let least = waiting();
-  for (let since = performance.now(); least > 0; ) {
-    await sleep(20);
-    const now = waiting();
-    if (now < least) since = performance.now();
-    else if (performance.now() - since > patienceMs) break;
-    least = now;
-  }
-  for (const bot of spoolBots) await asked(report(bot));
-  return least;
 }

@@ -21,19 +21,22 @@ Example:
 
 async function retry(options: { readonly dir?: string }): Promise<void> {
   const { dataDir } = await import("../../config.ts");
-  const { openDataFolder } = await import("../../dataFolder.ts");
+  const { lockDataFolder, spoolFolders } = await import("../../processes/folders.ts");
   const { systemClock } = await import("../../clock.ts");
   const { createRecordIds } = await import("../../recordIds.ts");
   const { openSpoolFile } = await import("../../journal/spool/spoolFile.ts");
   const dir = options.dir ?? dataDir(process.env);
-  const folder = spoolIn(dir);
-  await using _lock = await openDataFolder(dir);
+  spoolIn(dir);
+  await using lock = await lockDataFolder(dir);
   const clock = systemClock();
-  const file = openSpoolFile(folder, createRecordIds(clock), clock.nowMicros);
-  const retried = file.retry(clock.nowMicros());
-  file.close();
-  if (file.damage !== undefined) {
-    note(`the spool was damaged (${file.damage.why}); its files are in ${file.damage.quarantine}`);
+  let retried = 0;
+  for (const folder of spoolFolders(lock.path)) {
+    const file = openSpoolFile(spoolIn(folder), createRecordIds(clock), clock.nowMicros);
+    retried += file.retry(clock.nowMicros());
+    file.close();
+    if (file.damage !== undefined) {
+      note(`the spool was damaged (${file.damage.why}); its files are in ${file.damage.quarantine}`);
+    }
   }
   await printLine(
     retried === 0

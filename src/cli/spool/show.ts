@@ -1,3 +1,4 @@
+import { relative, resolve } from "node:path";
 import { Command } from "commander";
 import type { Held, Outage } from "../../journal/spool/entry.ts";
 import type { SpoolView } from "../../journal/spool/view.ts";
@@ -18,7 +19,8 @@ export function spoolShowCommand(): Command {
       "after",
       `
 Records wait for Postgres; those under REFUSED it does not take for what they are. Nothing is changed, and no
-content is shown: the bodies are in the table entry of spool/spool.db, for sqlite3.
+content is shown: the bodies are in the table entry of spool/spool.db, for sqlite3. Several processes
+(GOVERNANCE_PROCESSES) have a spool each.
 
 Example:
   governance spool show --dir /srv/governance/.governance`,
@@ -29,18 +31,38 @@ Example:
 async function show(options: ShowOptions): Promise<void> {
   const { dataDir } = await import("../../config.ts");
   const { viewSpool } = await import("../../journal/spool/view.ts");
-  const view = viewSpool(spoolIn(options.dir ?? dataDir(process.env)));
-  if (options.json) await printLine(JSON.stringify(view));
-  else await tell(view);
+  const { spoolFolders } = await import("../../processes/folders.ts");
+  const dir = resolve(options.dir ?? dataDir(process.env));
+  const own = viewSpool(spoolIn(dir));
+  const others = spoolFolders(dir).slice(1).map(spoolIn);
+  const processes = others.map((folder) => ({ folder, ...viewSpool(folder) }));
+  if (options.json) await printLine(JSON.stringify(processes.length === 0 ? own : { ...own, processes }));
+  else if (processes.length === 0) await tell([own]);
+  else {
+    const all = [{ folder: spoolIn(dir), ...own }, ...processes];
+    await tell(all.map((view) => ({ ...view, folder: relative(dir, view.folder) })));
+  }
 }
 
-async function tell(view: SpoolView): Promise<void> {
-  if (view.held.length === 0) await printLine("nothing waits");
-  else await print(createTable(columns, process.stdout.columns ?? Number.POSITIVE_INFINITY)(view.held));
+/** Where the spool is, is told where there are several. */
+type InFolder = { readonly folder?: string };
+
+async function tell(views: readonly (SpoolView & InFolder)[]): Promise<void> {
+  const rows = views.flatMap(({ folder, held }) =>
+    held.map((each) => (folder === undefined ? each : { ...each, folder })),
+  );
+  const shown = views.length === 1 ? columns : [folderColumn, ...columns];
+  if (rows.length === 0) await printLine("nothing waits");
+  else await print(createTable(shown, process.stdout.columns ?? Number.POSITIVE_INFINITY)(rows));
+  for (const view of views) tellMore(view);
+}
+
+function tellMore(view: SpoolView & InFolder): void {
+  const where = view.folder === undefined ? "" : `${view.folder}: `;
   for (const outage of view.outages)
-    note(`${outage.bot}: without its database since ${timeOf(outage.sinceMicros)}${lossOf(outage)}`);
+    note(`${where}${outage.bot}: without its database since ${timeOf(outage.sinceMicros)}${lossOf(outage)}`);
   for (const outage of view.ended)
-    note(`${outage.bot}: an outage that ended ${timeOf(outage.untilMicros)} is not on record yet`);
+    note(`${where}${outage.bot}: an outage that ended ${timeOf(outage.untilMicros)} is not on record yet`);
   for (const { folder, damage } of view.quarantine) {
     const found =
       damage &&
@@ -58,7 +80,13 @@ function timeOf(micros: number): string {
   return new Date(micros / 1000).toISOString();
 }
 
-const columns: readonly Column<Held>[] = [
+const folderColumn: Column<Held & InFolder> = {
+  title: "SPOOL",
+  maxWidth: 20,
+  text: ({ folder }) => folder ?? "",
+};
+
+const columns: readonly Column<Held & InFolder>[] = [
   { title: "BOT", maxWidth: 26, text: ({ bot }) => bot },
   { title: "JOURNAL", maxWidth: 13, text: ({ journal }) => journal },
   { title: "RECORDS", maxWidth: 12, text: ({ entries }) => count(entries) },

@@ -23,6 +23,7 @@ test("without any setting the defaults of the contract hold", () => {
   expect(loadConfig({})).toMatchObject({
     database: { kind: "embedded" },
     dataDir: resolve(".governance"),
+    processes: 1,
     grpcAddress: { host: "127.0.0.1", port: 50_051 },
     httpAddress: { host: "127.0.0.1", port: 8080 },
     tls: undefined,
@@ -38,6 +39,7 @@ test("an empty setting counts as none", () => {
       "DATABASE_URL",
       "DATABASE_ADMIN_URL",
       "GOVERNANCE_DATA_DIR",
+      "GOVERNANCE_PROCESSES",
       "GOVERNANCE_GRPC_ADDR",
       "GOVERNANCE_HTTP_ADDR",
       "GOVERNANCE_TLS_CERT",
@@ -61,6 +63,7 @@ test("every setting of the contract is read", () => {
     DATABASE_URL: "postgresql://service:secret@db:5432/governance",
     DATABASE_ADMIN_URL: "postgres://admin:secret@db:5432/governance",
     GOVERNANCE_DATA_DIR: "/var/lib/governance",
+    GOVERNANCE_PROCESSES: "64",
     GOVERNANCE_GRPC_ADDR: "0.0.0.0:1",
     GOVERNANCE_HTTP_ADDR: "[::]:0",
     GOVERNANCE_TLS_CERT: file(cert),
@@ -81,6 +84,7 @@ test("every setting of the contract is read", () => {
       adminUrl: "postgres://admin:secret@db:5432/governance",
     },
     dataDir: "/var/lib/governance",
+    processes: 64,
     grpcAddress: { host: "0.0.0.0", port: 1 },
     httpAddress: { host: "[::]", port: 0 },
     auth: {
@@ -136,6 +140,14 @@ describe("refused, with the setting's name and in one line:", () => {
       () => ({ GOVERNANCE_BREAK_GLASS_MAX_MINUTES: "1h" }),
       /^GOVERNANCE_BREAK_GLASS_MAX_MINUTES: "1h" is not a number from 1 to 1440/,
     ],
+    ...["0", "65", "2.5", "many"].map(
+      (text) =>
+        [
+          `${text} processes`,
+          () => ({ GOVERNANCE_PROCESSES: text }),
+          new RegExp(`^GOVERNANCE_PROCESSES: "${text}" is not a number from 1 to 64$`),
+        ] as const,
+    ),
     [
       "a database that is no URL",
       () => ({ DATABASE_URL: "db:secret" }),
