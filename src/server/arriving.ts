@@ -25,10 +25,33 @@ export function createArriving(limits: ArrivingLimits): Arriving {
     readonly sinceMs: number;
     readonly refuse: (why: "too much" | "too late") => void;
     bytes: number;
+    isArriving: boolean;
+    older: Request | undefined;
+    newer: Request | undefined;
   };
-  /** The oldest first. */
-  const arriving = new Set<Request>();
+  // A list through the requests themselves. A Set that is added to and deleted from all the time leaves tables behind
+  // that point to one another: each keeps the calls that it once had alive for the young generation's collector.
+  let oldest: Request | undefined;
+  let newest: Request | undefined;
   let heldBytes = 0;
+
+  function add(request: Request): void {
+    request.older = newest;
+    if (newest === undefined) oldest = request;
+    else newest.newer = request;
+    newest = request;
+  }
+
+  function remove(request: Request): void {
+    const { older, newer } = request;
+    if (older === undefined) oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) newest = older;
+    else newer.older = older;
+    request.older = undefined;
+    request.newer = undefined;
+    request.isArriving = false;
+  }
 
   function refuse(request: Request, why: "too much" | "too late"): void {
     request.done();
@@ -36,19 +59,14 @@ export function createArriving(limits: ArrivingLimits): Arriving {
   }
 
   function refuseOldestLarge(): void {
-    for (const request of arriving) {
-      if (request.bytes < smallBytes) continue;
-      refuse(request, "too much");
-      return;
-    }
+    let request = oldest;
+    while (request !== undefined && request.bytes < smallBytes) request = request.newer;
+    if (request !== undefined) refuse(request, "too much");
   }
 
   const sweeping = setInterval(() => {
     const lateMs = performance.now() - limits.requestWithinMs;
-    for (const request of arriving) {
-      if (request.sinceMs > lateMs) return;
-      refuse(request, "too late");
-    }
+    while (oldest !== undefined && oldest.sinceMs <= lateMs) refuse(oldest, "too late");
   }, limits.requestWithinMs / 4).unref();
 
   return {
@@ -57,17 +75,22 @@ export function createArriving(limits: ArrivingLimits): Arriving {
         sinceMs: performance.now(),
         refuse,
         bytes: 0,
+        isArriving: true,
+        older: undefined,
+        newer: undefined,
         came(bytes) {
-          if (!arriving.has(request)) return;
+          if (!request.isArriving) return;
           request.bytes += bytes;
           heldBytes += bytes;
           if (heldBytes > limits.arrivingMaxBytes) refuseOldestLarge();
         },
         done() {
-          if (arriving.delete(request)) heldBytes -= request.bytes;
+          if (!request.isArriving) return;
+          remove(request);
+          heldBytes -= request.bytes;
         },
       };
-      arriving.add(request);
+      add(request);
       return request;
     },
     [Symbol.dispose]: () => clearInterval(sweeping),

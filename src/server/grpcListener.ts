@@ -32,6 +32,7 @@ import { reflectionRpcs } from "./reflection.ts";
 import { secureOptions, type TlsFiles } from "./tls.ts";
 import { createUnderWay, type UnderWay } from "./underWay.ts";
 import { showBadUtf8 } from "./utf8.ts";
+import { makeAllYoung } from "./youngCalls.ts";
 
 export type GrpcLimits = GuardLimits & {
   /** Largest message taken, bytes. */
@@ -72,6 +73,7 @@ export async function listenGrpc(options: {
   });
   setHttp2Options(server, http2Options(options.limits));
   setBacklog(server, options.limits.connectionsWaitingMax);
+  makeAllYoung();
   showBadUtf8();
   setLogVerbosity(logVerbosity.NONE); // It would write to stderr what its errors say as well.
   const stopping = new AbortController();

@@ -11,6 +11,7 @@ import { type FrameLimits, keepCalm, perSecond } from "./calm.ts";
 import { type ConnectionLimits, createConnections } from "./connections.ts";
 import { createOverhead, type OverheadLimits } from "./overhead.ts";
 import { oldestTls } from "./tls.ts";
+import { replaceTables } from "./youngCalls.ts";
 
 export type GuardLimits = ArrivingLimits &
   ConnectionLimits &
@@ -84,6 +85,7 @@ export function guardHttp2(
   for (const server of servers) {
     connections.guard(server);
     server.on("session", (session) => {
+      replaceTables(session);
       const connection = connections.below(session.socket);
       if (connection === undefined) return; // It is closed by now.
       const cutOff = () => {
