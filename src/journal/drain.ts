@@ -4,7 +4,7 @@ import { sqlState } from "../db/pool.ts";
 import { attempt, commit, isLostRace, isRefusal, type Write } from "./commit.ts";
 import type { Entry } from "./spool/entry.ts";
 import type { SettledEntry } from "./spool/spoolFile.ts";
-import { rowOf, type Spooling, Unreadable } from "./spooled.ts";
+import { rowOf, type Spooling } from "./spooled.ts";
 import type { JournalTrace } from "./trace.ts";
 import type { Writer } from "./writer.ts";
 
@@ -14,6 +14,10 @@ export type Drain = {
   wake(): void;
   close(): Promise<void>;
 };
+
+/** row: undefined when the entry is as it was written, and is no record of this version. */
+type Waiting<Row> = { readonly entry: Entry; readonly row: Row | undefined };
+const unreadable = new Error("unreadable");
 
 /** What log.settled keeps of a record whose key was taken. */
 type Note = {
@@ -25,6 +29,8 @@ const becomes = { folded: "FOLDED", conflicting: "CONFLICT" } as const;
 
 /** Nobody else's call waits for longer than these take to be read. */
 const batchRows = 250;
+/** While others write, whose calls share the cores with it. */
+const gentleRows = 50;
 /** What the database has for a batch of the drain. */
 export const drainBudgetMs = 5_000;
 const probeBudgetMs = 1_000;
@@ -36,6 +42,8 @@ export function createDrain<Row, Outcome>(options: {
   readonly spooling: Spooling<Row, Outcome>;
   /** Of its own: what is written now does not wait for what is drained. */
   readonly writer: Writer;
+  /** Whether others write. */
+  readonly isBusy: () => boolean;
   /** The database answers. */
   readonly onBack: () => void;
   /** Nothing of the journal waits any more. */
@@ -51,7 +59,9 @@ export function createDrain<Row, Outcome>(options: {
   let running: Promise<void> | undefined;
   let wanted = false;
   /** The next batch, read while one is written. */
-  let ahead: Promise<readonly Entry[]> | undefined;
+  let ahead: Promise<readonly Waiting<Row>[]> | undefined;
+  let waitedBefore = Number.POSITIVE_INFINITY;
+  let isGentle = false;
   /** The batch that was written last leaves the spool while the next one is written. */
   let leaving: Promise<void> = Promise.resolve();
 
@@ -60,24 +70,38 @@ export function createDrain<Row, Outcome>(options: {
     while (wanted && !closing.signal.aborted) {
       wanted = false;
       try {
+        const started = performance.now();
         if (await step()) {
           pauseMs = pauseAtFirstMs;
+          if (isGentle) await pause(performance.now() - started);
           continue;
         }
       } catch (cause) {
         log.debug({ journal: of.name, code: sqlState(cause) }, "the spool cannot be drained yet");
       }
       if (wanted) {
-        await sleep(pauseMs, undefined, { signal: closing.signal }).catch(() => undefined);
+        await pause(pauseMs);
         pauseMs = Math.min(pauseMaxMs, pauseMs * 2);
       }
     }
     running = undefined;
   }
 
+  async function pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: closing.signal }).catch(() => undefined);
+  }
+
+  /** Others are spared as long as the spool gets emptier all the same. */
+  function spareOthers(): void {
+    const waiting = spool.waiting(of.name);
+    isGentle = waiting < waitedBefore && options.isBusy();
+    waitedBefore = waiting;
+  }
+
   /** Drains one batch; whether to go on at once. */
   async function step(): Promise<boolean> {
     wanted = true; // Until nothing is left.
+    spareOthers();
     const found = ahead;
     ahead = undefined;
     let entries = (await found) ?? [];
@@ -93,7 +117,7 @@ export function createDrain<Row, Outcome>(options: {
       if (!wanted) await writer.close(); // Nobody keeps a connection for the next outage.
       return wanted;
     }
-    const next = take(entries.at(-1)?.seq ?? 0);
+    const next = take(entries.at(-1)?.entry.seq ?? 0);
     const allSettled = await (trace === undefined
       ? settle(entries)
       : trace.drain(entries.length, () => settle(entries)));
@@ -103,8 +127,8 @@ export function createDrain<Row, Outcome>(options: {
     return allSettled;
   }
 
-  function take(after: number): Promise<readonly Entry[]> {
-    const taken = spool.take(of.name, batchRows, behind, after);
+  function take(after: number): Promise<readonly Waiting<Row>[]> {
+    const taken = spool.take(of.name, isGentle ? gentleRows : batchRows, behind, after).then(withRows);
     taken.catch(() => undefined); // Who waits for it is told.
     return taken;
   }
@@ -116,27 +140,34 @@ export function createDrain<Row, Outcome>(options: {
     await last;
   }
 
+  function withRows(entries: readonly Entry[]): Waiting<Row>[] {
+    return entries.map((entry) => ({ entry, row: rowOf(entry, spooling) }));
+  }
+
   /** Whether all of them left the spool, or stay in it for good. */
-  async function settle(entries: readonly Entry[]): Promise<boolean> {
+  async function settle(entries: readonly Waiting<Row>[]): Promise<boolean> {
     try {
       return await write(entries);
     } catch (cause) {
-      if (cause instanceof Unreadable) return refuseOne(entries, cause.message);
+      if (cause === unreadable) return refuseOne(entries, unreadable.message);
       if (!isRefusal(cause) || isLostRace(cause)) throw cause;
       options.onBack();
       return refuseOne(entries, sqlState(cause) ?? "unknown");
     }
   }
 
-  async function write(entries: readonly Entry[]): Promise<boolean> {
-    const rows = entries.map((entry) => rowOf(entry, spooling));
+  async function write(entries: readonly Waiting<Row>[]): Promise<boolean> {
+    const rows = entries.map(({ row }) => {
+      if (row === undefined) throw unreadable;
+      return row;
+    });
     const outcomes = await commit(of, writer, rows, drainBudgetMs);
     options.onBack();
     const settled: SettledEntry[] = [];
     const gone: Entry[] = [];
     const again: Row[] = [];
     const notes: Note[] = [];
-    for (const [i, entry] of entries.entries()) {
+    for (const [i, { entry }] of entries.entries()) {
       const row = rows[i];
       if (row === undefined || i >= outcomes.length) throw new Error("the database answered for fewer rows");
       const done = spooling.settle(row, outcomes[i] as Outcome);
@@ -156,12 +187,12 @@ export function createDrain<Row, Outcome>(options: {
   }
 
   /** Halves the batch until the record is alone that cannot be drained; its neighbours are. */
-  async function refuseOne(entries: readonly Entry[], code: string): Promise<boolean> {
-    const [entry] = entries;
-    if (entries.length === 1 && entry !== undefined) {
-      await spool.refuse(entry, code);
+  async function refuseOne(entries: readonly Waiting<Row>[], code: string): Promise<boolean> {
+    const [one] = entries;
+    if (entries.length === 1 && one !== undefined) {
+      await spool.refuse(one.entry, code);
       log.error(
-        { journal: of.name, seq: entry.seq, code },
+        { journal: of.name, seq: one.entry.seq, code },
         "a spooled record is refused for what it is; it stays in the spool, see `governance spool show`",
       );
       return true;

@@ -92,6 +92,7 @@ export function createJournal<Row, Outcome>(options: {
       of,
       spooling: through,
       writer: open(`${of.name} drain`, drainBudgetMs),
+      isBusy: () => lanes.some((lane) => lane.depth > 0),
       onBack() {
         if (isAway) log.info({ journal: of.name }, "the database takes records again");
         isAway = false;

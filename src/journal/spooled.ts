@@ -51,14 +51,9 @@ export function entriesOf<Row, Outcome>(
   }));
 }
 
-/** An entry that is as it was written, and is no record of this version. */
-export class Unreadable extends Error {}
-
-/** Throws Unreadable. */
-export function rowOf<Row, Outcome>(entry: Entry, { restore }: Spooling<Row, Outcome>): Row {
-  const row = restore(fromBody(entry.body));
-  if (row === undefined) throw new Unreadable("unreadable");
-  return row;
+/** The entry's row; undefined when it is as it was written, and is no record of this version. */
+export function rowOf<Row, Outcome>(entry: Entry, { restore }: Spooling<Row, Outcome>): Row | undefined {
+  return restore(fromBody(entry.body));
 }
 
 /** Whether the row has to follow another one into the spool. */
