@@ -197,8 +197,7 @@ export async function startService(
     ticketMetrics.onSettled(recheck.status);
     sequencer.nudge();
   };
-  const everyMs = limits.ticketRecheckEveryMs;
-  const asking = { pool: pools.read, lookups: tickets.get, everyMs, onSettled };
+  const asking = { pool: pools.read, lookups: tickets.get, everyMs: limits.ticketRecheckEveryMs, onSettled };
   starting.use(startRechecks({ ...asking, clock, recordId, raise, log }));
   // Closed before the re-checks: nobody then waits for an answer.
   starting.use(tickets);

@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
 import { alertKinds } from "../../../src/alerts/alert.ts";
+import { createMetricsOfAll } from "../../../src/processes/metrics.ts";
 import { auditorAs, ledgerAs } from "../../support/callers.ts";
 import { createTestDatabase } from "../../support/database.ts";
 import { startDatabaseProxy } from "../../support/proxy.ts";
@@ -176,7 +177,11 @@ describe("what operators are given", () => {
     await (await auditorAs(service, "config-store")).checkWrite(write("p"));
     await (await ledgerAs(service, "bot")).recordUserAction(action("evt"));
     const page = await (await fetch(`http://127.0.0.1:${service.httpPort}/metrics`)).text();
-    const served = new Set([...page.matchAll(/^([a-z0-9_]+)(?:\{| )/gm)].map(([, name]) => name));
+    // What several processes have beside it.
+    const ofProcesses = await createMetricsOfAll([{ process: 1, ask: () => false }]).text();
+    const served = new Set(
+      [...`${page}\n${ofProcesses}`.matchAll(/^([a-z0-9_]+)(?:\{| )/gm)].map(([, name]) => name),
+    );
     const used = (
       await Promise.all(
         [rulesFile, join(ops, "grafana-dashboard.json")].map((file) => readFile(file, "utf8")),
