@@ -41,14 +41,12 @@ async function serve(): Promise<void> {
   onStopSignal(() => stop.resolve(undefined), isReloaded ? ["SIGINT", "SIGTERM"] : undefined);
   // The other commands start faster without the whole service.
   const { loadConfig } = await import("../config.ts");
-  const { collectStart } = await import("../collectStart.ts");
   const config = loadConfig(process.env);
   const service =
     config.processes === 1
       ? await (await import("../main.ts")).startService(config)
       : await (await import("../processes/supervisor.ts")).startProcesses(config);
   reload = service.reloadConfigFile;
-  await collectStart();
   process.stdout.write(greeting(config, service));
   const problem = await Promise.race([stop.promise, service.failed]);
   await service[Symbol.asyncDispose]();

@@ -1,6 +1,5 @@
 import cluster from "node:cluster";
 import type { Registry } from "prom-client";
-import { collectStart } from "../collectStart.ts";
 import { type Config, loadConfig } from "../config.ts";
 import { createLog } from "../logging.ts";
 import { startService } from "../main.ts";
@@ -51,7 +50,6 @@ async function run(message: Serve): Promise<void> {
     const log = createLog(config.logLevel, { process: message.process });
     await using service = await startService(config, { log, part: partOf(message) });
     reload = service.reloadConfigFile;
-    await collectStart();
     // node:cluster would end it at once: what was taken is answered first.
     cluster.worker?.once("disconnect", () => {
       if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;

@@ -41,7 +41,8 @@ function messageWriter(desc: DescMessage, known: Map<DescMessage, Write>): Write
   };
   known.set(desc, write); // Before its fields: a message may contain itself.
   for (const field of desc.fields.toSorted((a, b) => a.number - b.number)) {
-    const one = valueWriter(field, known);
+    const one =
+      field.fieldKind === "map" ? entryWriter(field, known) : valueWriter(field, field.number, known);
     if (one === undefined) return undefined;
     fields.push(fieldWriter(field, one));
   }
@@ -62,6 +63,12 @@ function fieldWriter(field: DescField, write: Write): (writer: BinaryWriter, mes
     return (writer, message) => {
       const items = message[name];
       if (Array.isArray(items)) for (const item of items) write(writer, item);
+    };
+  }
+  if (field.fieldKind === "map") {
+    return (writer, message) => {
+      const entries = message[name];
+      if (isFields(entries)) for (const entry of Object.entries(entries)) write(writer, entry);
     };
   }
   if (field.oneof !== undefined) {
@@ -88,10 +95,25 @@ function isZero(value: unknown): boolean {
   return value === "" || value === false || value === 0n || Object.is(value, 0);
 }
 
-/** Writes one value with its tag; undefined for maps, groups, packed lists and wrappers. */
-function valueWriter(field: DescField, known: Map<DescMessage, Write>): Write | undefined {
-  const { number } = field;
-  if (field.fieldKind === "map" || (field.fieldKind === "list" && field.packed)) return undefined;
+/** Writes an entry of a map, [key, value], with its tag; undefined for keys that are no text. */
+function entryWriter(
+  field: DescField & { fieldKind: "map" },
+  known: Map<DescMessage, Write>,
+): Write | undefined {
+  const value = valueWriter(field, 2, known);
+  if (field.mapKey !== ScalarType.STRING || value === undefined) return undefined;
+  return (writer, entry) => {
+    if (!Array.isArray(entry)) return;
+    writer.tag(field.number, WireType.LengthDelimited).fork();
+    writer.tag(1, WireType.LengthDelimited).string(String(entry[0]));
+    value(writer, entry[1]);
+    writer.join();
+  };
+}
+
+/** Writes one value with its tag; undefined for groups, packed lists and wrappers. */
+function valueWriter(field: DescField, number: number, known: Map<DescMessage, Write>): Write | undefined {
+  if (field.fieldKind === "list" && field.packed) return undefined;
   if (field.message !== undefined) {
     if (("delimitedEncoding" in field && field.delimitedEncoding) || isWrapperDesc(field.message))
       return undefined;

@@ -1,8 +1,9 @@
 import { create, type DescMessage, fromJsonString, type JsonObject, toBinary } from "@bufbuild/protobuf";
-import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import { SourceCodeInfo_LocationSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../../gen/ts/google/rpc/error_details_pb.ts";
+import { GetBotConfigResponseSchema } from "../../../gen/ts/polytraders/governance/v1/bot_config_pb.ts";
 import {
   CheckWriteResponseSchema,
   FieldChangeKind,
@@ -82,14 +83,28 @@ test("a oneof of messages has the bytes that toBinary gives", () => {
   sameBytes(StreamReportsResponseSchema, create(StreamReportsResponseSchema, { at: { epoch: 1n }, report }));
 });
 
-test("every answer of the contract is encoded here, and a message with a map is left to toBinary", () => {
+test("maps and values have the bytes that toBinary gives", () => {
+  const parameter = fc.record({ paramName: text, value, defaultValue: value }, { requiredKeys: [] });
+  fc.assert(
+    fc.property(fc.array(parameter, { maxLength: 4 }), (parameters) => {
+      sameBytes(GetBotConfigResponseSchema, create(GetBotConfigResponseSchema, { botId: "b", parameters }));
+    }),
+  );
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), text), (metadata) => {
+      sameBytes(ErrorInfoSchema, create(ErrorInfoSchema, { reason: "X", metadata }));
+    }),
+  );
+});
+
+test("every answer of the contract has the bytes that toBinary gives, and what none of them has is left to it", () => {
   for (const service of contract) {
     for (const method of service.methods) {
       const output: DescMessage = method.output;
       sameBytes(output, create(output));
     }
   }
-  sameBytes(ErrorInfoSchema, create(ErrorInfoSchema, { reason: "X", metadata: { a: "b", c: "" } }));
+  sameBytes(SourceCodeInfo_LocationSchema, create(SourceCodeInfo_LocationSchema, { path: [1, 300] }));
 });
 
 test("a failed encoding leaves nothing before the next message", () => {
