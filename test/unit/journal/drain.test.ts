@@ -125,3 +125,30 @@ test("what is in the database already, because the answer to its commit was lost
   const { left } = await drain(notes("again", [1, 2, 3]));
   expect([await stored("again"), left]).toEqual([[1, 2, 3, 99], []]);
 });
+
+test("while others write, fewer are drained at a time, and all come in their order", async () => {
+  using folder = temporaryFolder();
+  await using spool = await openSpool({ folder: folder.path, maxBytes: 1e6, clock: systemClock(), log });
+  const numbers = Array.from({ length: 3_000 }, (_, i) => 100 + i);
+  await spool.append(entriesOf("notes", spoolingTo(spool), notes("many", numbers)));
+  const limits: number[] = [];
+  const watched: Spool = Object.create(spool, {
+    take: {
+      value(...asked: Parameters<Spool["take"]>) {
+        limits.push(asked[1]);
+        return spool.take(...asked);
+      },
+    },
+  });
+  const journal = openJournal(watched);
+  let isOver = false;
+  const writers = Array.from({ length: 8 }, async (_, writer) => {
+    for (let n = 100; !isOver; n++) await journal.append("", [{ key: `writer ${writer}`, n }]);
+  });
+  await expect.poll(() => spool.state(ledger).records, { timeout: 30_000 }).toBe(0);
+  isOver = true;
+  await Promise.all(writers);
+  await journal.close();
+  expect(await stored("many")).toEqual(numbers);
+  expect(Math.min(...limits)).toBeLessThan(Math.max(...limits));
+});
