@@ -43,5 +43,5 @@ export function isAway(cause: unknown): boolean {
   const state = sqlState(cause);
   if (state === undefined)
     return cause instanceof Error && /timeout|terminated|ended|not queryable/i.test(cause.message);
-  return state.length !== 5 || /^(08|25006|53|55P03|57|58|GV001|GV003|GV004|EPIPE)/.test(state);
+  return state.length !== 5 || /^(08|25006|53|55P03|57|58|GV00[134]|EPIPE)/.test(state);
 }

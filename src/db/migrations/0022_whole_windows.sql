@@ -43,7 +43,16 @@ begin
 end $$;
 
 -- A transaction is seen as committed a moment before the others hear what it did to the tables. Whoever attaches a
--- month holds this lock until they have; it is waited for, and not kept.
+-- month holds a lock until they have; log.follow, which counts nothing, waits for it. It is given back at once, with the
+-- block that took it: whoever makes months never waits for the log.
+create function log.wait_for_months() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('governance.months', 0));
+  raise exception using errcode = 'GV005';
+exception when sqlstate 'GV005' then null;
+end $$;
+
 do $$
 declare
   v_patch record;
@@ -51,15 +60,12 @@ declare
   v_is text;
 begin
   for v_patch in select * from (values
-    ('log.advance'::regproc, 'select * into v_from_at, v_to_at from log.written_between(',
-      'pg_advisory_lock_shared(%1$s), pg_advisory_unlock_shared(%1$s)'),
-    ('log.follow', 'select * into v_from_at, v_to_at from log.written_between(',
-      'pg_advisory_lock_shared(%1$s), pg_advisory_unlock_shared(%1$s)'),
-    ('maintenance.ensure_month', 'execute format(''alter table %s attach partition', 'pg_advisory_xact_lock(%1$s)')
-  ) as t (name, before, lock) loop
+    ('log.follow'::regproc, 'select * into v_from_at, v_to_at from log.written_between(', 'log.wait_for_months()'),
+    ('maintenance.ensure_month', 'execute format(''alter table %s attach partition',
+      'pg_advisory_xact_lock(hashtextextended(''governance.months'', 0))')
+  ) as t (name, before, waiting) loop
     v_was := pg_get_functiondef(v_patch.name);
-    v_is := replace(v_was, v_patch.before, 'perform '
-      || format(v_patch.lock, 'hashtextextended(''governance.months'', 0)') || E';\n  ' || v_patch.before);
+    v_is := replace(v_was, v_patch.before, format(E'perform %s;\n  %s', v_patch.waiting, v_patch.before));
     if v_is = v_was then raise exception '% is not as expected', v_patch.name; end if;
     execute v_is;
   end loop;

@@ -230,3 +230,76 @@ test.each([
   await database.query("superuser", `update log.state set ${difference}`);
   await expect(advance(await connect(), 100)).rejects.toMatchObject({ code: "GV001" });
 });
+
+async function until(condition: string): Promise<void> {
+  await expect
+    .poll(() => database.query("superuser", `select ${condition} as is_so`))
+    .toEqual([{ is_so: true }]);
+}
+
+const unplaced = `select a.event_id from ledger.user_action a where not exists (
+  select from log.entry e where e.source = 'a' and (e.epoch, e.xid, e.ord) = (a.epoch, a.xid, a.ord))`;
+
+test("the first record of a month has its position, though the month was made while the log planned how to read", async () => {
+  const [writer, placer, maker] = [await connect(), await connect(), await connect()];
+  // As the service's sessions have it: a plan is kept until Postgres says that it is out of date.
+  await placer.query("set plan_cache_mode = force_generic_plan");
+  const holder = new pg.Client({ connectionString: database.url("superuser") });
+  await holder.connect();
+  running.defer(() => holder.end());
+  await appendActions(writer, [actionRow("of May")]);
+  // The planner has looked which months of actions there are when it comes to the drifts, and waits there.
+  await holder.query("begin; lock table auditor.config_drift_2026_05");
+  const planned = advance(placer, 100);
+  await until(
+    "exists (select from pg_locks where not granted and relation = 'auditor.config_drift_2026_05'::regclass)",
+  );
+  await maker.query("select maintenance.ensure_month('2026-06-01Z', '{ledger.user_action}')");
+  await holder.query("commit");
+  expect(await planned).toMatchObject({ placed: 1 });
+
+  await appendActions(writer, [
+    { ...actionRow("of June"), acceptedMicros: Date.parse("2026-06-09T10:00:00Z") * 1000 },
+  ]);
+  expect(await advance(placer, 100)).toMatchObject({ placed: 1 });
+  expect(await database.query("superuser", unplaced)).toEqual([]);
+});
+
+test("a window of which a record is out of sight is not taken, nor does an epoch begin, until it is back", async () => {
+  const [writer, placer] = [await connect(), await connect()];
+  await appendActions(writer, [actionRow("seen"), actionRow("also seen")]);
+  await database.query(
+    "superuser",
+    "alter table ledger.user_action detach partition ledger.user_action_2026_05",
+  );
+  await expect(advance(placer, 100)).rejects.toMatchObject({ code: "GV004" });
+  await expect(database.query("superuser", "select log.begin_epoch(1, 'asked')")).rejects.toMatchObject({
+    code: "GV004",
+  });
+  await database.query(
+    "superuser",
+    "alter table ledger.user_action attach partition ledger.user_action_2026_05 for values from ('2026-05-01Z') to ('2026-06-01Z')",
+  );
+  expect(await advance(placer, 100)).toMatchObject({ placed: 2 });
+});
+
+test("what follows from records is not looked for while a month is being attached, and nobody waits for it to attach one", async () => {
+  const [writer, placer, maker] = [await connect(), await connect(), await connect()];
+  const make = (month: string) => maker.query("select maintenance.ensure_month($1::timestamptz)", [month]);
+  const follow = () => placer.query("select from log.follow(100, (select horizon from log.state), now())");
+  await appendActions(writer, [actionRow("first")]);
+  await advance(placer, 100);
+  await maker.query("begin");
+  await make("2026-06-01Z");
+  const following = follow();
+  await until("exists (select from pg_locks where not granted and locktype = 'advisory')");
+  await maker.query("commit");
+  await following;
+
+  await appendActions(writer, [actionRow("second")]);
+  await advance(placer, 100);
+  await placer.query("begin");
+  await follow();
+  await make("2026-07-01Z");
+  await placer.query("commit");
+});
